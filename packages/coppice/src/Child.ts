@@ -1,0 +1,293 @@
+/**
+ * How to say what a supervisor runs.
+ *
+ * A `Child` is OTP's *child specification*: an id, how to start it, and what to do when it ends. Where OTP has a start
+ * function, a child here is an effect, an effect that acquires one, or any layer. Each start makes a new *incarnation*
+ * with a scope of its own, which is closed before the next one starts.
+ *
+ * A plain resource layer has no way to say that it is broken: it ends only when its supervisor stops it, when a
+ * supervisor inside it gives up, when something in it calls `Child.exit`, or by `exitChild` from outside.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { Pipeable } from "effect/Pipeable"
+import type * as Scope from "effect/Scope"
+import type * as Types from "effect/Types"
+import { type ExitReason, shutdown } from "./ExitReason.ts"
+import { makeHandle } from "./internal/handle.ts"
+import type { Incarnation } from "./internal/incarnation.ts"
+import { CurrentParent, CurrentStart } from "./internal/parent.ts"
+import { Ignore, Leave } from "./internal/signals.ts"
+import { type AnyEffect, type AnyLayer, Spec, type TypeId } from "./internal/spec.ts"
+import type { Supervisor } from "./Supervisor.ts"
+
+/**
+ * When a child is restarted: always, only after an abnormal exit, or never (rules R1–R3).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RestartType = "permanent" | "transient" | "temporary"
+
+/**
+ * A child specification.
+ *
+ * `Provides` is what a later sibling may use: the services of a permanent layer child. `Requires` is what the child
+ * needs from its earlier siblings or from the supervisor's surroundings.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Child<out Id extends string, out Provides, out Requires> extends Pipeable {
+  readonly [TypeId]: {
+    readonly _Provides: Types.Covariant<Provides>
+    readonly _Requires: Types.Covariant<Requires>
+  }
+  readonly id: Id
+  readonly kind: "effect" | "make" | "layer" | "supervisor"
+  readonly type: "worker" | "supervisor"
+  readonly restart: RestartType
+  readonly significant: boolean
+  readonly shutdown: Duration.Duration | "brutal-kill"
+}
+
+/**
+ * Any child.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Any = Child<string, any, any>
+
+/**
+ * What all kinds of children have in common.
+ *
+ * - `restart`: default `"permanent"`.
+ * - `significant`: whether its end for good may end the supervisor (see `autoShutdown`); default false, and never for a
+ *   permanent child, which does not end for good.
+ * - `shutdown`: how long it may take to stop before it is abandoned. Default 5 seconds for `effect` and `make`, 30
+ *   seconds for `layer`, `"Infinity"` for `supervisor` and for any child inside which a supervisor lives.
+ *   `"brutal-kill"` waits 100 ms at most.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Options =
+  & { readonly shutdown?: Duration.Input | "brutal-kill" | undefined }
+  & (
+    | { readonly restart?: "permanent" | undefined; readonly significant?: false | undefined }
+    | { readonly restart: "transient" | "temporary"; readonly significant?: boolean | undefined }
+  )
+
+/** An id is a literal without a slash, as paths are ids joined with slashes. */
+type ValidId<Id extends string> = Id extends "" | `${string}/${string}` ? "an id is not empty and contains no slash"
+  : unknown
+
+/** Only permanent children give services: others may be gone for good. */
+type Given<Services, O> = O extends { readonly restart?: infer Restart }
+  ? unknown extends Restart ? Services : [Restart] extends ["permanent" | undefined] ? Services : never
+  : Services
+
+/**
+ * Creates a child that runs an effect.
+ *
+ * **Details**
+ *
+ * It has started when its fiber is forked, and ends when the effect ends. `Scope` in the requirements of the effect is
+ * the child's own.
+ *
+ * **Example** (A child that is restarted when it fails)
+ *
+ * ```ts import.meta.vitest
+ * import { Child } from "coppice"
+ * import { Effect } from "effect"
+ *
+ * const clock = Child.effect("clock", Effect.never, { shutdown: "1 second" })
+ *
+ * clock.restart // => "permanent"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const effect = <const Id extends string, A, E, R>(
+  id: Id & ValidId<Id>,
+  effect: Effect.Effect<A, E, R>,
+  options?: Options
+): Child<Id, never, Exclude<R, Scope.Scope>> =>
+  new Spec(id, { kind: "effect", run: effect as AnyEffect }, options) as any
+
+/**
+ * Creates a child from an effect that acquires what it needs and returns the effect to run.
+ *
+ * **Details**
+ *
+ * It has started when `acquire` has returned: the later siblings wait for that. A failure of `acquire` is a failed start,
+ * OTP's `init` that answers an error. It ends when the effect that `acquire` returned ends.
+ *
+ * **Example** (Later siblings wait for the connection)
+ *
+ * ```ts import.meta.vitest
+ * import { Child } from "coppice"
+ * import { Effect } from "effect"
+ *
+ * const consumer = Child.make(
+ *   "consumer",
+ *   Effect.acquireRelease(Effect.succeed("connection"), () => Effect.void).pipe(
+ *     Effect.map((connection) => Effect.andThen(Effect.log("consuming", connection), Effect.never))
+ *   )
+ * )
+ *
+ * consumer.kind // => "make"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <const Id extends string, A, E, R, E0, R0>(
+  id: Id & ValidId<Id>,
+  acquire: Effect.Effect<Effect.Effect<A, E, R>, E0, R0>,
+  options?: Options
+): Child<Id, never, Exclude<R | R0, Scope.Scope>> =>
+  new Spec(id, { kind: "make", acquire: acquire as AnyEffect<AnyEffect> }, options) as any
+
+/**
+ * Creates a child from a layer.
+ *
+ * **Details**
+ *
+ * It has started when the layer is built, in the child's scope. The layer is the child's own: it is built anew for each
+ * incarnation and never taken from the surroundings. Under a group strategy a permanent layer child gives its services
+ * to the later siblings.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const layer = <const Id extends string, ROut, E, RIn, const O extends Options = {}>(
+  id: Id & ValidId<Id>,
+  layer: Layer.Layer<ROut, E, RIn>,
+  options?: O
+): Child<Id, Given<ROut, O>, RIn> =>
+  new Spec(id, { kind: "layer", layer: layer as unknown as AnyLayer }, options) as any
+
+/**
+ * Creates a child from the layer of a supervisor, or from a class made with `Supervisor.Service`.
+ *
+ * **Details**
+ *
+ * Like `layer`, but of type `"supervisor"`: the supervisor has the child's path, and its stop is waited for without a
+ * bound. A start that builds no supervisor fails with `InvalidChild`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const supervisor = <const Id extends string, ROut, E, RIn, const O extends Options = {}>(
+  id: Id & ValidId<Id>,
+  supervisor: Layer.Layer<ROut, E, RIn> | { readonly layer: Layer.Layer<ROut, E, RIn> },
+  options?: O
+): Child<Id, Given<ROut, O>, RIn> => {
+  const layer = "layer" in supervisor ? supervisor.layer : supervisor
+  return new Spec(id, { kind: "supervisor", layer: layer as unknown as AnyLayer }, options) as any
+}
+
+/**
+ * What `Child.current` tells.
+ *
+ * - `path`: where the child is in its tree.
+ * - `incarnation`: its number, 1 for the first start.
+ * - `lastExit`: why the incarnation before this one ended, if it left by itself or failed to start.
+ * - `supervisor`: the supervisor it is a child of, with plain strings for ids.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Current {
+  readonly id: string
+  readonly path: string
+  readonly incarnation: number
+  readonly lastExit: Option.Option<ExitReason>
+  readonly supervisor: Supervisor<string>
+}
+
+/** The incarnation that runs here. Outside a child there is none, and to ask for it is a mistake of the program. */
+const incarnation = (what: string): Effect.Effect<Incarnation> =>
+  Effect.withFiber((fiber) => {
+    const current = Context.get(fiber.context, CurrentParent)?.incarnation
+    return current === undefined
+      ? Effect.die(new TypeError(`${what} was called outside a child`))
+      : Effect.succeed(current)
+  })
+
+/**
+ * The child that runs here. Outside a child it dies.
+ *
+ * **Example** (Knowing that one has been restarted)
+ *
+ * ```ts import.meta.vitest
+ * import { Child, Supervisor } from "coppice"
+ * import { Deferred, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const seen = yield* Deferred.make<string>()
+ *   yield* Supervisor.make("app", {
+ *     strategy: "one-for-one",
+ *     children: [
+ *       Child.effect("worker", Effect.gen(function*() {
+ *         const { incarnation, path } = yield* Child.current
+ *         if (incarnation === 1) return yield* Effect.fail("the first one fails")
+ *         yield* Deferred.succeed(seen, `${path} runs as number ${incarnation}`)
+ *         return yield* Effect.never
+ *       }))
+ *     ]
+ *   })
+ *   return yield* Deferred.await(seen)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "app/worker runs as number 2"
+ * ```
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const current: Effect.Effect<Current> = Effect.map(incarnation("Child.current"), (incarnation) => ({
+  id: incarnation.entry.spec.id,
+  path: incarnation.path,
+  incarnation: incarnation.number,
+  lastExit: Option.fromUndefinedOr(incarnation.entry.exitReason),
+  supervisor: makeHandle(incarnation.supervisor)
+}))
+
+/**
+ * Ends the child that runs here, cleanly: OTP's `exit(shutdown)`, or `{shutdown, Reason}` with a reason. A transient
+ * child is not restarted after it. Called in a start it is a failed start. Outside a child it dies.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const exit = (reason?: unknown): Effect.Effect<never> =>
+  Effect.flatMap(incarnation("Child.exit"), (incarnation) =>
+    Effect.withFiber((fiber) => {
+      incarnation.end(shutdown(reason))
+      return Effect.failCause(Cause.annotate(Cause.interrupt(fiber.id), Context.make(Leave, { reason })))
+    }))
+
+/**
+ * In a start: there is nothing to run, and that is no failure. OTP's `ignore` (rules S5, F11): the child is listed as
+ * down, a temporary one is removed. Anywhere else it dies.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const ignore: Effect.Effect<never> = Effect.withFiber((fiber) =>
+  Context.get(fiber.context, CurrentStart)?.active === true
+    ? Effect.failCause(Cause.annotate(Cause.interrupt(fiber.id), Context.make(Ignore, true)))
+    : Effect.die(
+      new TypeError("Child.ignore is for the start of a Child.make or a Child.layer, and was called elsewhere")
+    )
+)

@@ -1,0 +1,138 @@
+/**
+ * A supervision tree as it is at one moment: an immutable value, as text, as a Mermaid diagram, or as JSON by its Schema.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { ExitReason, format as formatReason } from "./ExitReason.ts"
+
+/**
+ * Where a child or a supervisor is in its life.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const State = Schema.Literals(["starting", "running", "restarting", "stopping", "stopped", "failed"])
+
+/**
+ * Where a child or a supervisor is in its life: `restarting` while a restart is under way or will be tried again,
+ * `failed` when it is down because of a failure that nobody will try to mend.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type State = typeof State.Type
+
+/**
+ * A child or a supervisor, with all below it. Times are milliseconds since the epoch; `restarts` counts how often its
+ * supervisor tried to start it again. A supervisor under `Child.supervisor` is one node with that child.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Node {
+  readonly path: string
+  readonly id: string
+  readonly kind: "effect" | "make" | "layer" | "supervisor"
+  readonly state: State
+  readonly incarnation: number
+  readonly restarts: number
+  readonly startedAtMillis?: number
+  readonly lastExit?: { readonly reason: ExitReason; readonly timeMillis: number }
+  readonly children: ReadonlyArray<Node>
+}
+
+/**
+ * The Schema of a tree, for the wire.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Node: Schema.Codec<Node, unknown> = Schema.Struct({
+  path: Schema.String,
+  id: Schema.String,
+  kind: Schema.Literals(["effect", "make", "layer", "supervisor"]),
+  state: State,
+  incarnation: Schema.Int,
+  restarts: Schema.Int,
+  startedAtMillis: Schema.optionalKey(Schema.Finite),
+  lastExit: Schema.optionalKey(Schema.Struct({ reason: ExitReason, timeMillis: Schema.Finite })),
+  children: Schema.Array(Schema.suspend((): Schema.Codec<Node, unknown> => Node))
+})
+
+/**
+ * A supervision tree: its root.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SupervisionTree = Node
+
+/**
+ * Renders a tree as text, a line a node.
+ *
+ * **Example** (A tree with a child that crashed once)
+ *
+ * ```ts import.meta.vitest
+ * import { Child, SupervisionTree, Supervisor } from "coppice"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const app = yield* Supervisor.make("app", {
+ *     strategy: "one-for-one",
+ *     children: [Child.effect("clock", Effect.never), Child.effect("once", Effect.void, { restart: "transient" })]
+ *   })
+ *   return SupervisionTree.toText(yield* app.tree)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "app  running\n├─ clock  running\n└─ once  stopped (returned normally)"
+ * ```
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const toText = (tree: SupervisionTree): string => [describe(tree), ...branches(tree, "")].join("\n")
+
+const branches = (node: Node, indent: string): ReadonlyArray<string> =>
+  node.children.flatMap((child, index) => {
+    const last = index === node.children.length - 1
+    return [
+      `${indent}${last ? "└─ " : "├─ "}${describe(child)}`,
+      ...branches(child, indent + (last ? "   " : "│  "))
+    ]
+  })
+
+const describe = (node: Node): string => {
+  const restarts = node.restarts === 0 ? "" : `, ${node.restarts} ${node.restarts === 1 ? "restart" : "restarts"}`
+  const exit = node.lastExit === undefined ? "" : ` (${formatReason(node.lastExit.reason)})`
+  return `${node.id}  ${node.state}${restarts}${exit}`
+}
+
+/**
+ * Renders a tree as a Mermaid flowchart.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const toMermaid = (tree: SupervisionTree): string => {
+  const lines = ["flowchart TD"]
+  const add = (node: Node): string => {
+    const name = `n${lines.length}`
+    const label = `${node.id}<br/>${node.state}`.replaceAll("\"", "#quot;")
+    lines.push(node.kind === "supervisor" ? `  ${name}["${label}"]` : `  ${name}("${label}")`)
+    for (const child of node.children) lines.push(`  ${name} --> ${add(child)}`)
+    return name
+  }
+  add(tree)
+  return lines.join("\n")
+}
+
+/**
+ * Renders a tree as JSON text, by its Schema.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const toJson = (tree: SupervisionTree): string => encodeJson(tree)
+
+const encodeJson = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(Node)))

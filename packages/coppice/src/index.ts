@@ -1,0 +1,11 @@
+/**
+ * Erlang-style supervision trees for Effect.
+ *
+ * @since 0.1.0
+ */
+export * as Child from "./Child.ts"
+export * as ExitReason from "./ExitReason.ts"
+export * as SupervisionTree from "./SupervisionTree.ts"
+export * as Supervisor from "./Supervisor.ts"
+export * as SupervisorError from "./SupervisorError.ts"
+export * as SupervisorEvent from "./SupervisorEvent.ts"

@@ -1,0 +1,37 @@
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import type { ChildStartFailed } from "../SupervisorError.ts"
+import { run } from "./loop.ts"
+import { Surroundings } from "./ownLayer.ts"
+import type { AnyLayer } from "./spec.ts"
+import { checkSettings } from "./specCheck.ts"
+import { type Settings, SupervisorCore } from "./supervisorCore.ts"
+
+/**
+ * Builds a supervisor in a scope and waits until it is up (rule S2). Closing the scope stops it, and so does interrupting
+ * the build. Its loop is nobody's child: only a stop order ends it.
+ */
+export const build = (
+  name: string,
+  settings: Settings,
+  memoMap: Layer.MemoMap,
+  scope: Scope.Scope,
+  own?: AnyLayer
+): Effect.Effect<SupervisorCore, ChildStartFailed> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiber((fiber) => {
+      const invalid = checkSettings(name, settings)
+      if (invalid !== undefined) return Effect.die(invalid)
+      const context = Context.omit(Scope.Scope)(fiber.context as Context.Context<Scope.Scope>)
+      const core = new SupervisorCore(name, settings, context, new Surroundings(memoMap, own))
+      return Effect.gen(function*() {
+        Effect.runForkWith(context)(run(core))
+        yield* Scope.addFinalizer(scope, Effect.andThen(core.stop, core.surroundings.release))
+        yield* Effect.onInterrupt(restore(Deferred.await(core.started)), () => core.stop)
+        return core
+      })
+    })
+  )

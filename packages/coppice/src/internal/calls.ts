@@ -1,0 +1,214 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import type { ExitReason } from "../ExitReason.ts"
+import {
+  CallFromWithin,
+  ChildAlreadyPresent,
+  ChildAlreadyStarted,
+  ChildNotFound,
+  ChildRestarting,
+  ChildRunning,
+  ChildStartFailed,
+  type InvalidChild,
+  SupervisorDown
+} from "../SupervisorError.ts"
+import { type ChildState, Entry } from "./children.ts"
+import { CurrentParent, CurrentStart } from "./parent.ts"
+import { startOne, type Step, stopOne } from "./ranges.ts"
+import type { Spec } from "./spec.ts"
+import { checkChild } from "./specCheck.ts"
+import type { SupervisorCore } from "./supervisorCore.ts"
+
+/** A call that cannot be answered: the supervisor has ended, or waits for the caller. */
+export type CallFailed = SupervisorDown | CallFromWithin
+
+type StartChildError = ChildAlreadyStarted | ChildAlreadyPresent | ChildStartFailed | InvalidChild
+
+type NotDown = ChildNotFound | ChildRunning | ChildRestarting
+
+/** What the caller of `startChild` and `restartChild` gets. */
+export interface Handle {
+  readonly id: string
+  readonly path: string
+  readonly incarnation: number
+  readonly ignored: boolean
+  readonly services: Context.Context<never>
+}
+
+/** What `countChildren` answers. */
+export interface Counted {
+  readonly specs: number
+  readonly active: number
+  readonly supervisors: number
+  readonly workers: number
+}
+
+/** A child as `whichChildren` lists it. */
+export interface Listed {
+  readonly id: string
+  readonly path: string
+  readonly type: "worker" | "supervisor"
+  readonly state: ChildState
+  readonly incarnation: number
+  readonly supervisors: ReadonlyArray<SupervisorCore>
+}
+
+/**
+ * Has the loop do something and waits for the answer. Calls have no timeout and are handled one at a time (rules C11,
+ * C12); a caller that is interrupted does not undo its call.
+ */
+const call = <A, E>(core: SupervisorCore, operation: () => Effect.fn.Return<A, E>): Effect.Effect<A, E | CallFailed> =>
+  Effect.withFiber<A, E | CallFailed>((fiber) => {
+    const during = waitingFor(core, fiber.context)
+    if (during !== undefined) return Effect.fail(new CallFromWithin({ path: core.path, during }))
+    if (core.hasEnded) return Effect.fail(new SupervisorDown({ path: core.path }))
+    return Effect.callback<A, E | CallFailed>((resume) => {
+      core.mailbox.post({
+        _tag: "Call",
+        run: Effect.map(Effect.exit(Effect.gen(operation)), (exit) => resume(exit)),
+        refuse: () => resume(Effect.fail(new SupervisorDown({ path: core.path })))
+      })
+    })
+  })
+
+/** What of the caller's the supervisor is waiting for right now, if anything. */
+const waitingFor = (core: SupervisorCore, caller: Context.Context<never>): "start" | "stop" | undefined => {
+  for (let start = Context.get(caller, CurrentStart); start !== undefined; start = start.outer) {
+    if (start.active && start.supervisor === core) return "start"
+  }
+  let incarnation = Context.get(caller, CurrentParent)?.incarnation
+  while (incarnation !== undefined) {
+    if (incarnation.supervisor === core && incarnation.status === "closing") return "stop"
+    incarnation = incarnation.supervisor.parent?.incarnation
+  }
+  return undefined
+}
+
+function* find(core: SupervisorCore, id: string): Step<Entry, ChildNotFound> {
+  return core.children.get(id) ?? (yield* new ChildNotFound({ path: core.path, id }))
+}
+
+/** The entry, provided it is down. */
+function* findDown(
+  core: SupervisorCore,
+  id: string
+): Step<Entry, NotDown> {
+  const entry = yield* find(core, id)
+  if (entry.isDown) return entry
+  return yield* entry.state === "restarting"
+    ? new ChildRestarting({ path: core.path, id })
+    : new ChildRunning({ path: core.path, id })
+}
+
+function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartFailed> {
+  const outcome = yield* startOne(core, entry)
+  const { id } = entry.spec
+  if (outcome !== undefined && outcome !== "ignored") {
+    return yield* new ChildStartFailed({ path: core.path, id, reason: outcome.reason })
+  }
+  return {
+    id,
+    path: `${core.path}/${id}`,
+    incarnation: entry.number,
+    ignored: outcome === "ignored",
+    services: entry.incarnation?.services ?? Context.empty()
+  }
+}
+
+/** Rules C1–C4: what is wrong with the spec is said before the id is looked up. */
+export const startChild = (core: SupervisorCore, spec: Spec) =>
+  Effect.withFiber((fiber) => {
+    const supplied = suppliedBy(fiber.context)
+    return call(core, function*(): Step<Handle, StartChildError> {
+      const invalid = checkChild(core.path, spec, core.settings.autoShutdown)
+      if (invalid !== undefined) return yield* invalid
+      const { path } = core
+      const { id } = spec
+      const listed = core.children.get(id)
+      if (listed?.state === "running") {
+        return yield* new ChildAlreadyStarted({ path, id, incarnation: listed.number })
+      }
+      if (listed !== undefined) return yield* new ChildAlreadyPresent({ path, id })
+      const entry = new Entry(spec, supplied)
+      core.children.append(entry)
+      const started = yield* Effect.result(Effect.gen(() => startNow(core, entry)))
+      if (started._tag === "Success") return started.success
+      core.children.remove(entry)
+      return yield* started.failure
+    })
+  })
+
+// All that the caller has, but for what says where the caller is.
+const suppliedBy = (caller: Context.Context<never>): Context.Context<never> =>
+  Context.omit(Scope.Scope, CurrentParent, CurrentStart, Layer.CurrentMemoMap, Tracer.ParentSpan)(
+    caller as Context.Context<any>
+  ) as Context.Context<never>
+
+/** Rules C1, C5. */
+export const terminateChild = (core: SupervisorCore, id: string) =>
+  call(core, function*(): Step<void, ChildNotFound> {
+    const entry = yield* find(core, id)
+    const ending = stopOne(core, entry)
+    if (ending !== undefined) yield* ending
+    if (entry.spec.restart === "temporary") core.children.remove(entry)
+  })
+
+/** Rules C1, C6, C7. */
+export const restartChild = (core: SupervisorCore, id: string) =>
+  call(core, function*(): Step<Handle, NotDown | ChildStartFailed> {
+    return yield* startNow(core, yield* findDown(core, id))
+  })
+
+/** Rule C1. */
+export const deleteChild = (core: SupervisorCore, id: string) =>
+  call(core, function*(): Step<void, NotDown> {
+    core.children.remove(yield* findDown(core, id))
+  })
+
+/** Rule C1. */
+export const getChildSpec = (core: SupervisorCore, id: string) =>
+  call(core, function*(): Step<Spec, ChildNotFound> {
+    return (yield* find(core, id)).spec
+  })
+
+/** Rule C9: newest first. */
+export const whichChildren = (core: SupervisorCore) =>
+  call(core, function*(): Step<ReadonlyArray<Listed>> {
+    return Array.from(core.children, (entry): Listed => ({
+      id: entry.spec.id,
+      path: `${core.path}/${entry.spec.id}`,
+      type: entry.spec.type,
+      state: entry.state,
+      incarnation: entry.number,
+      supervisors: Array.from(entry.incarnation?.supervisors ?? [])
+    })).reverse()
+  })
+
+/** Rule C10. */
+export const countChildren = (core: SupervisorCore) =>
+  call(core, function*(): Step<Counted> {
+    let active = 0
+    let supervisors = 0
+    for (const { spec, state } of core.children) {
+      if (state === "running") active++
+      if (spec.type === "supervisor") supervisors++
+    }
+    return { specs: core.children.size, active, supervisors, workers: core.children.size - supervisors }
+  })
+
+/** A signal, not a call: it does not wait for what the supervisor is doing, and does nothing to a child that is down. */
+export const exitChild = (
+  core: SupervisorCore,
+  id: string,
+  reason: ExitReason
+): Effect.Effect<void, ChildNotFound | SupervisorDown> =>
+  Effect.suspend((): Effect.Effect<void, ChildNotFound | SupervisorDown> => {
+    if (core.hasEnded) return Effect.fail(new SupervisorDown({ path: core.path }))
+    const entry = core.children.get(id)
+    if (entry === undefined) return Effect.fail(new ChildNotFound({ path: core.path, id }))
+    entry.incarnation?.end(reason)
+    return Effect.void
+  })

@@ -1,0 +1,45 @@
+import * as Deferred from "effect/Deferred"
+import * as Exit from "effect/Exit"
+import type { ExitReason, RestartIntensityExceeded } from "../ExitReason.ts"
+import { EventHub } from "./eventHub.ts"
+import type { Incarnation } from "./incarnation.ts"
+import { type Parent, uniquePath } from "./parent.ts"
+import type { SupervisorCore } from "./supervisorCore.ts"
+
+/**
+ * The parent of the roots inside a launched program: the first of them to end by itself ends the program. Launched
+ * inside a child, its supervisors have their place below that child all the same.
+ */
+export class Launched implements Parent {
+  readonly events: EventHub
+  /** How the program ends. */
+  readonly over = Deferred.makeUnsafe<void, RestartIntensityExceeded>()
+  private readonly outer: Parent | undefined
+  private readonly roots = new Map<string, SupervisorCore>()
+
+  constructor(outer: Parent | undefined) {
+    this.outer = outer
+    this.events = new EventHub(outer?.events)
+  }
+
+  get incarnation(): Incarnation | undefined {
+    return this.outer?.incarnation
+  }
+
+  attach(supervisor: SupervisorCore, name: string): string {
+    if (this.outer !== undefined) return this.outer.attach(supervisor, name)
+    const path = uniquePath(name, this.roots)
+    this.roots.set(path, supervisor)
+    return path
+  }
+
+  detach(supervisor: SupervisorCore): void {
+    this.outer?.detach(supervisor)
+    this.roots.delete(supervisor.path)
+  }
+
+  ended(_supervisor: SupervisorCore, reason: ExitReason): boolean {
+    Deferred.doneUnsafe(this.over, reason._tag === "GaveUp" ? Exit.fail(reason.error) : Exit.void)
+    return true
+  }
+}

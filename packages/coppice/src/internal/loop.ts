@@ -1,0 +1,207 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { type ExitReason, isClean, RestartIntensityExceeded, shutdown } from "../ExitReason.ts"
+import { ChildStartFailed } from "../SupervisorError.ts"
+import type { Verdict } from "../SupervisorEvent.ts"
+import type { Entry, Retry } from "./children.ts"
+import { startFrom, startOne, type Step, stopDownTo } from "./ranges.ts"
+import type { RestartKind } from "./restartWindow.ts"
+import { end } from "./stopping.ts"
+import { firstAffected } from "./strategy.ts"
+import type { ExitMessage, SupervisorCore } from "./supervisorCore.ts"
+import { judge } from "./verdict.ts"
+
+/** After how many messages in a row others get their turn. */
+const fairness = 256
+
+/**
+ * A supervisor's life: it starts its children, handles one message at a time, and ends once, by a stop order, by giving
+ * up or by automatic shutdown.
+ */
+export const run = Effect.fnUntraced(function*(core: SupervisorCore): Step {
+  if (!(yield* startAll(core))) return
+  let handled = 0
+  while (true) {
+    if (core.stopOrdered) return yield* finish(core, shutdown())
+    const message = core.mailbox.take()
+    if (message === undefined) {
+      yield* core.mailbox.woken
+      continue
+    }
+    if (++handled % fairness === 0) yield* Effect.yieldNow
+    if (message._tag === "Call") {
+      yield* message.run
+      continue
+    }
+    const reason = message._tag === "Exit" ? yield* handleExit(core, message) : yield* handleRetry(core, message)
+    if (reason !== undefined) return yield* finish(core, reason)
+  }
+})
+
+// The initial start (rules S1–S4). False: the supervisor has ended.
+function* startAll(core: SupervisorCore): Step<boolean> {
+  const failed = yield* startFrom(core, core.children.first, false)
+  if (failed === undefined && !core.stopOrdered) {
+    core.status = "running"
+    if (core.events.heard > 0) core.events.publish({ _tag: "SupervisorStarted", ...about(core) })
+    core.report.supervisorStarted()
+    Deferred.doneUnsafe(core.started, Exit.void)
+    return true
+  }
+  yield* finish(core, shutdown())
+  const exit = failed === undefined
+    ? Exit.interrupt()
+    : Exit.fail(new ChildStartFailed({ path: core.path, id: failed.entry.spec.id, reason: failed.reason }))
+  Deferred.doneUnsafe(core.started, exit)
+  return false
+}
+
+// What follows from the exit of a child (rules R1–R6). Answers why the supervisor ends, if it does.
+function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReason | undefined> {
+  const { incarnation, reason } = message
+  const { entry } = incarnation
+  // An earlier incarnation's, or one that has been stopped since: swallowed (rule Q3).
+  if (entry.incarnation !== incarnation) return
+  const verdict = decide(core, entry, reason)
+  entry.exitReason = reason
+  entry.exitedAtMillis = core.nowMillis()
+  entry.state = verdict === "restart" ? "restarting" : "stopping"
+  if (core.events.heard > 0) {
+    const timeMillis = entry.exitedAtMillis
+    const { path, number } = incarnation
+    core.events.publish({ _tag: "ChildExited", path, incarnation: number, timeMillis, reason, verdict })
+  }
+  core.report.exited(incarnation, reason, verdict)
+  const ending = end(incarnation, reason._tag === "Killed" ? "killed" : "left")
+  if (ending !== undefined) {
+    yield* ending
+    if (verdict === "restart") core.window.restamp(core.monotonicMillis())
+  }
+  if (verdict === "give-up") return giveUp(core, entry, reason)
+  entry.down("stopped")
+  if (verdict === "restart") return yield* restart(core, entry, reason)
+  if (entry.spec.restart === "temporary") core.children.remove(entry)
+  return verdict === "shut-down" ? shutdown() : undefined
+}
+
+// A restart that failed is tried again, unless something else has dealt with the child since (rules F1–F3, F8, F9).
+function* handleRetry(core: SupervisorCore, retry: Retry): Step<ExitReason | undefined> {
+  const { entry, reason } = retry
+  if (entry.retry !== retry) return
+  entry.retry = undefined
+  if (!core.window.record(core.monotonicMillis(), "failed-to-start")) return giveUp(core, entry, reason)
+  return yield* restart(core, entry, reason)
+}
+
+const decide = (core: SupervisorCore, entry: Entry, reason: ExitReason): Verdict => {
+  const verdict = judge(
+    entry.spec,
+    isClean(reason),
+    core.settings.autoShutdown,
+    () => hasActiveSignificant(core, entry)
+  )
+  if (verdict !== "restart") return verdict
+  return core.window.record(core.monotonicMillis(), kindOf(reason)) ? "restart" : "give-up"
+}
+
+const kindOf = (reason: ExitReason): RestartKind => reason._tag === "Normal" ? "returned" : "crashed"
+
+const hasActiveSignificant = (core: SupervisorCore, except: Entry): boolean => {
+  for (const entry of core.children) {
+    if (entry !== except && entry.spec.significant && !entry.isDown) return true
+  }
+  return false
+}
+
+// A restart that has been recorded: stops what the strategy says, then starts it (rules G1–G7, F4–F6). A stop order
+// overtakes it.
+function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<undefined> {
+  if (core.stopOrdered) return
+  if (core.events.heard > 0) {
+    core.events.publish({
+      _tag: "ChildRestarting",
+      path: `${core.path}/${entry.spec.id}`,
+      incarnation: entry.number,
+      timeMillis: core.nowMillis(),
+      reason
+    })
+  }
+  core.report.restarting(entry, reason)
+  const failed = core.isGroup ? yield* restartGroup(core, entry) : yield* restartOne(core, entry)
+  if (failed === undefined || failed === "ignored") return
+  const retry: Retry = { _tag: "Retry", ...failed }
+  failed.entry.state = "restarting"
+  failed.entry.retry = retry
+  core.mailbox.post(retry)
+  return
+}
+
+const restartOne = (core: SupervisorCore, entry: Entry) => {
+  entry.restarts++
+  return startOne(core, entry)
+}
+
+function* restartGroup(core: SupervisorCore, entry: Entry) {
+  const { children, settings } = core
+  yield* stopDownTo(core, firstAffected(settings.strategy, entry, children.first!), true)
+  core.window.restamp(core.monotonicMillis())
+  // The first of all may have been temporary, and be gone.
+  return yield* startFrom(core, firstAffected(settings.strategy, entry, children.first!), true)
+}
+
+// Rule I7.
+const giveUp = (core: SupervisorCore, entry: Entry, reason: ExitReason): ExitReason => {
+  const { intensity, periodMillis, count, pattern } = core.window
+  const child = entry.spec.id
+  entry.down("failed")
+  if (core.events.heard > 0) core.events.publish({ _tag: "SupervisorGaveUp", ...about(core), child, reason })
+  const error = new RestartIntensityExceeded({
+    path: core.path,
+    child,
+    intensity,
+    periodMillis,
+    restarts: count,
+    pattern,
+    reason
+  })
+  core.report.gaveUp(error)
+  return { _tag: "GaveUp", error }
+}
+
+// The end of a supervisor: its children first, in reverse order, then its callers, then whoever waits for it.
+function* finish(core: SupervisorCore, reason: ExitReason): Step {
+  const wasUp = core.status === "running"
+  core.status = "stopping"
+  yield* stopDownTo(core, core.children.first, false)
+  core.status = reason._tag === "GaveUp" ? "failed" : "stopped"
+  for (let message = core.mailbox.take(); message !== undefined; message = core.mailbox.take()) {
+    if (message._tag === "Call") message.refuse()
+  }
+  if (wasUp) {
+    if (core.events.heard > 0) core.events.publish({ _tag: "SupervisorStopped", ...about(core), reason })
+    core.report.supervisorStopped(reason)
+  }
+  core.events.detach()
+  core.parent?.detach(core)
+  Deferred.doneUnsafe(core.ended, Exit.succeed(reason))
+  if (wasUp && !core.stopOrdered) escalate(core, reason)
+}
+
+// The parent judges this end like any other exit (rule U2). Where there is none to hear it, it is not silent.
+const escalate = (core: SupervisorCore, reason: ExitReason): void => {
+  if (core.parent?.ended(core, reason) === true || reason._tag !== "GaveUp") return
+  core.report.rootGaveUp(reason.error)
+  const onEscalation = core.settings.onEscalation
+  if (onEscalation === undefined) return
+  const effect = Effect.suspend(() => onEscalation(reason.error))
+  Effect.runForkWith(core.context)(
+    Effect.onError(effect, (cause) => Effect.sync(() => core.report.escalationFailed(cause)))
+  )
+}
+
+const about = (core: SupervisorCore) => ({
+  path: core.path,
+  incarnation: core.incarnation,
+  timeMillis: core.nowMillis()
+})

@@ -1,0 +1,69 @@
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import type { AnyLayer } from "./spec.ts"
+
+type Built<ROut, E, RIn> = Effect.Effect<Context.Context<ROut>, E, RIn>
+
+/**
+ * What a supervisor's surroundings had built, as its children see it: asked once per layer and held for the
+ * supervisor's life, so that the answer is the same for every incarnation.
+ */
+export class Surroundings {
+  private readonly asked = new Map<unknown, unknown>()
+  private readonly memoMap: Layer.MemoMap
+  private readonly own: AnyLayer | undefined
+  private readonly scope = Scope.makeUnsafe()
+  /** Lets go of what is shared. To be done after the children have stopped. */
+  readonly release: Effect.Effect<void> = Scope.close(this.scope, Exit.void)
+
+  constructor(memoMap: Layer.MemoMap, own: AnyLayer | undefined) {
+    this.memoMap = memoMap
+    this.own = own
+  }
+
+  get<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
+    // Its own layer is being built right now, by whoever waits for this child: waiting for it would never end.
+    if (isSame(layer, this.own)) {
+      return Effect.die(new TypeError("A child's layer contains the layer of the supervisor it is a child of"))
+    }
+    if (!this.asked.has(layer)) this.asked.set(layer, this.memoMap.get(layer, this.scope))
+    return this.asked.get(layer) as Built<ROut, E, RIn> | undefined
+  }
+}
+
+/**
+ * The memo map of one incarnation: what it builds is its own; what the surroundings had built is shared; and the listed
+ * layer itself is never taken from them.
+ */
+export class OwnLayers implements Layer.MemoMap {
+  readonly "~effect/Layer/MemoMap" = "~effect/Layer/MemoMap" as const
+  private readonly local = Layer.makeMemoMapUnsafe()
+  private readonly surroundings: Surroundings
+  private readonly listed: AnyLayer
+
+  constructor(surroundings: Surroundings, listed: AnyLayer) {
+    this.surroundings = surroundings
+    this.listed = listed
+  }
+
+  get<RIn, E, ROut>(layer: Layer.Layer<ROut, E, RIn>, scope: Scope.Scope): Built<ROut, E, RIn> | undefined {
+    return this.local.get(layer, scope) ?? (isSame(layer, this.listed) ? undefined : this.surroundings.get(layer))
+  }
+
+  getOrElseMemoize<RIn, E, ROut>(
+    layer: Layer.Layer<ROut, E, RIn>,
+    scope: Scope.Scope,
+    build: (memoMap: Layer.MemoMap, scope: Scope.Scope) => Built<ROut, E, RIn>
+  ): Built<ROut, E, RIn> {
+    return Effect.suspend(() =>
+      this.get(layer, scope) ??
+        this.local.getOrElseMemoize(layer, scope, (_memoMap, layerScope) => build(this, layerScope))
+    )
+  }
+}
+
+// Layers are one object whatever their types.
+const isSame = (layer: unknown, that: unknown): boolean => layer === that

@@ -1,0 +1,103 @@
+import * as Effect from "effect/Effect"
+import type { ExitReason } from "../ExitReason.ts"
+import type { Entry } from "./children.ts"
+import { start } from "./starting.ts"
+import { end } from "./stopping.ts"
+import type { SupervisorCore } from "./supervisorCore.ts"
+
+/** An operation of the loop. */
+export type Step<A = void, E = never> = Effect.fn.Return<A, E>
+
+/** The child whose start failed, and why. */
+export interface StartFailure {
+  readonly entry: Entry
+  readonly reason: ExitReason
+}
+
+/**
+ * Starts one child and clears up after a start that did not succeed. The child is then down: *stopped* when its start
+ * was aborted, *failed* when it failed; one that answered `Child.ignore` stays listed unless it is temporary (rule S5).
+ */
+export function* startOne(core: SupervisorCore, entry: Entry): Step<StartFailure | "ignored" | undefined> {
+  const starting = start(core, entry)
+  const outcome = Effect.isEffect(starting) ? yield* starting : starting
+  if (outcome === "started") return
+  const incarnation = entry.incarnation!
+  entry.state = "stopping"
+  const ending = end(incarnation, "left")
+  if (ending !== undefined) yield* ending
+  if (outcome === "aborted") {
+    entry.down("stopped")
+    return
+  }
+  const about = { path: incarnation.path, incarnation: incarnation.number, timeMillis: core.nowMillis() }
+  if (outcome === "ignored") {
+    if (core.events.heard > 0) core.events.publish({ _tag: "ChildIgnored", ...about })
+    entry.down("stopped")
+    if (entry.spec.restart === "temporary") core.children.remove(entry)
+    return "ignored"
+  }
+  entry.down("failed")
+  entry.exitReason = outcome
+  entry.exitedAtMillis = about.timeMillis
+  if (core.events.heard > 0) core.events.publish({ _tag: "ChildStartFailed", ...about, reason: outcome })
+  core.report.startFailed(incarnation, outcome)
+  return { entry, reason: outcome }
+}
+
+/** Starts the children from `first` on, in order, until one fails or a stop order comes (rules S1, S3, G2, G3). */
+export function* startFrom(
+  core: SupervisorCore,
+  first: Entry | undefined,
+  restarting: boolean
+): Step<StartFailure | undefined> {
+  for (let entry = first; entry !== undefined && !core.stopOrdered;) {
+    const next: Entry | undefined = entry.next
+    if (restarting) entry.restarts++
+    const outcome = yield* startOne(core, entry)
+    if (outcome !== undefined && outcome !== "ignored") return outcome
+    entry = next
+  }
+  return
+}
+
+/**
+ * Stops the running children from the last back to `first`, one at a time, each gone before the next is asked (rules T1,
+ * T6, G6). Temporary ones are forgotten where the range is about to be started again (rule G4).
+ */
+export function* stopDownTo(core: SupervisorCore, first: Entry | undefined, forgetTemporary: boolean): Step {
+  if (first === undefined) return
+  for (let entry = core.children.last; entry !== undefined;) {
+    const previous: Entry | undefined = entry === first ? undefined : entry.previous
+    const ending = stopOne(core, entry)
+    if (ending !== undefined) yield* ending
+    if (forgetTemporary && entry.spec.restart === "temporary") core.children.remove(entry)
+    entry = previous
+  }
+}
+
+/** Stops one child if it runs, and cancels its retry if one is pending. */
+export const stopOne = (core: SupervisorCore, entry: Entry): Effect.Effect<void> | undefined => {
+  const { incarnation } = entry
+  if (incarnation === undefined) {
+    if (entry.state !== "failed") entry.down("stopped")
+    return undefined
+  }
+  entry.state = "stopping"
+  const ending = end(incarnation, "asked")
+  const stopped = () => {
+    entry.down("stopped")
+    if (core.events.heard > 0) {
+      core.events.publish({
+        _tag: "ChildStopped",
+        path: incarnation.path,
+        incarnation: incarnation.number,
+        timeMillis: core.nowMillis()
+      })
+    }
+    core.report.stopped(incarnation)
+  }
+  if (ending !== undefined) return Effect.map(ending, stopped)
+  stopped()
+  return undefined
+}

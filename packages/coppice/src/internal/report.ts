@@ -1,0 +1,167 @@
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as ErrorReporter from "effect/ErrorReporter"
+import * as Exit from "effect/Exit"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as References from "effect/References"
+import { type ExitReason, format, getCause, isClean, type RestartIntensityExceeded } from "../ExitReason.ts"
+import { ChildCrashed } from "../SupervisorError.ts"
+import type { Verdict } from "../SupervisorEvent.ts"
+import type { Entry } from "./children.ts"
+import type { Incarnation } from "./incarnation.ts"
+import type { SupervisorCore } from "./supervisorCore.ts"
+
+/** OTP's report contexts, and `progress` for its progress reports. */
+type ReportContext = "start-error" | "child-terminated" | "shutdown-error" | "shutdown" | "progress"
+
+/**
+ * What a supervisor tells the logs and the error reporters, in the shape of OTP's supervisor reports: supervisor,
+ * context, reason, child. A line that is off costs one test. Each is written in a fiber of its own, so that a logger
+ * that throws hurts nobody.
+ */
+export class Report {
+  private readonly supervisor: SupervisorCore
+  private readonly context: Context.Context<never>
+  private readonly reporting: boolean
+  private readonly debug: boolean
+  private readonly warning: boolean
+  private readonly error: boolean
+
+  constructor(supervisor: SupervisorCore, context: Context.Context<never>) {
+    this.supervisor = supervisor
+    this.context = context
+    this.reporting = Context.get(context, ErrorReporter.CurrentErrorReporters).size > 0
+    const logs = Context.get(context, References.CurrentLoggers).size > 0
+    const minimum = Context.get(context, References.MinimumLogLevel)
+    const isOn = (level: LogLevel.LogLevel) => logs && LogLevel.isGreaterThanOrEqualTo(level, minimum)
+    this.debug = isOn("Debug")
+    this.warning = isOn("Warn")
+    this.error = isOn("Error")
+  }
+
+  started({ entry, number }: Incarnation): void {
+    if (this.debug) this.write("Debug", "child started", "progress", { child: entry.spec.id, incarnation: number })
+  }
+
+  stopped({ entry, number }: Incarnation): void {
+    if (this.debug) this.write("Debug", "child stopped", "progress", { child: entry.spec.id, incarnation: number })
+  }
+
+  supervisorStarted(): void {
+    if (this.debug) this.write("Debug", "supervisor started", "progress", {})
+  }
+
+  supervisorStopped(reason: ExitReason): void {
+    if (this.debug) this.write("Debug", "supervisor stopped", "shutdown", { reason: format(reason) })
+  }
+
+  /**
+   * A child left. An abnormal exit is an error, and so is the end of a supervisor that gave up, which is clean for the
+   * rules; what leaves cleanly and is not restarted is progress.
+   */
+  exited(incarnation: Incarnation, reason: ExitReason, verdict: Verdict): void {
+    const crashed = !isClean(reason)
+    if (crashed) this.reportCrash(incarnation, reason)
+    if (crashed || reason._tag === "GaveUp") {
+      if (this.error) this.failed("child terminated", "child-terminated", incarnation, reason)
+    } else if (this.debug && verdict !== "restart") {
+      const fields = { child: incarnation.entry.spec.id, incarnation: incarnation.number, reason: format(reason) }
+      this.write("Debug", "child terminated", "child-terminated", fields)
+    }
+  }
+
+  startFailed(incarnation: Incarnation, reason: ExitReason): void {
+    this.reportCrash(incarnation, reason)
+    if (this.error) this.failed("child could not start", "start-error", incarnation, reason)
+  }
+
+  restarting(entry: Entry, reason: ExitReason): void {
+    if (!this.warning) return
+    const { count, intensity } = this.supervisor.window
+    this.write("Warn", `restarting child (${count} of ${intensity} restarts)`, "child-terminated", {
+      child: entry.spec.id,
+      incarnation: entry.number,
+      reason: format(reason)
+    })
+  }
+
+  /** An asked child went with an error of its own. */
+  shutdownFailed(incarnation: Incarnation, cause: Cause.Cause<unknown>): void {
+    this.problem("child failed while it was stopped", incarnation, cause)
+  }
+
+  finalizerFailed(incarnation: Incarnation, cause: Cause.Cause<unknown>): void {
+    this.problem("a finalizer of a child failed", incarnation, cause)
+  }
+
+  observerThrew(incarnation: Incarnation, thrown: unknown): void {
+    this.problem("an observer of a child's fiber threw", incarnation, Cause.die(thrown))
+  }
+
+  abandoned(incarnation: Incarnation, waitingFor: "fiber" | "scope"): void {
+    const what = waitingFor === "fiber" ? "its fiber does not end" : "its finalizers do not end"
+    this.problem(`child abandoned: ${what}`, incarnation)
+  }
+
+  abandonedFiberEnded(incarnation: Incarnation): void {
+    if (!this.warning) return
+    const fields = { child: incarnation.entry.spec.id, incarnation: incarnation.number }
+    const { exit } = incarnation
+    const cause = exit !== undefined && Exit.isFailure(exit) ? exit.cause : undefined
+    this.write("Warn", "an abandoned child has ended at last", "shutdown-error", fields, cause)
+  }
+
+  gaveUp(error: RestartIntensityExceeded): void {
+    if (this.error) this.write("Error", error.message, "shutdown", { child: error.child, reason: error._tag })
+  }
+
+  /** The end of the line: no parent hears of it. */
+  rootGaveUp(error: RestartIntensityExceeded): void {
+    this.write("Fatal", "a root supervisor gave up and stays stopped; nothing restarts it", "shutdown", {
+      child: error.child,
+      reason: error._tag
+    }, Cause.fail(error))
+  }
+
+  escalationFailed(cause: Cause.Cause<unknown>): void {
+    if (this.error) this.write("Error", "onEscalation failed", "shutdown", {}, cause)
+  }
+
+  private failed(message: string, context: ReportContext, incarnation: Incarnation, reason: ExitReason): void {
+    const { entry, number } = incarnation
+    // A supervisor that gave up has told its own story; its error again would be noise.
+    const cause = reason._tag === "GaveUp" ? undefined : Option.getOrUndefined(getCause(reason))
+    this.write("Error", message, context, { child: entry.spec.id, incarnation: number, reason: format(reason) }, cause)
+  }
+
+  private problem(message: string, { entry, number }: Incarnation, cause?: Cause.Cause<unknown>): void {
+    if (!this.error) return
+    this.write("Error", message, "shutdown-error", { child: entry.spec.id, incarnation: number }, cause)
+  }
+
+  private write(
+    level: LogLevel.Severity,
+    message: string,
+    context: ReportContext,
+    fields: Record<string, unknown>,
+    cause: Cause.Cause<unknown> = Cause.empty
+  ): void {
+    const annotations = { supervisor: this.supervisor.path, context, ...fields }
+    Effect.runForkWith(this.context)(Effect.annotateLogs(Effect.logWithLevel(level)(message, cause), annotations))
+  }
+
+  // A fresh error for each crash: reporters remember what they have seen.
+  private reportCrash({ path, number }: Incarnation, reason: ExitReason): void {
+    if (!this.reporting) return
+    const cause = Option.getOrUndefined(getCause(reason))
+    const error = new ChildCrashed({
+      path,
+      incarnation: number,
+      reason,
+      ...(cause === undefined ? undefined : { cause: Cause.squash(cause) })
+    })
+    Effect.runForkWith(this.context)(ErrorReporter.report(Cause.fail(error)))
+  }
+}

@@ -1,0 +1,38 @@
+import type { Node } from "../SupervisionTree.ts"
+import type { Entry } from "./children.ts"
+import type { SupervisorCore } from "./supervisorCore.ts"
+
+/** A supervisor and all below it, as it is at this moment. */
+export const supervisorNode = (core: SupervisorCore): Node => ({
+  path: core.path,
+  id: core.path.slice(core.path.lastIndexOf("/") + 1),
+  kind: "supervisor",
+  state: core.status,
+  incarnation: 1,
+  restarts: 0,
+  children: Array.from(core.children, (entry) => childNode(core, entry))
+})
+
+// The first supervisor under Child.supervisor is the child itself: one node for both.
+const childNode = (core: SupervisorCore, entry: Entry): Node => {
+  const path = `${core.path}/${entry.spec.id}`
+  const children: Array<Node> = []
+  for (const supervisor of entry.incarnation?.supervisors ?? []) {
+    const node = supervisorNode(supervisor)
+    if (supervisor.path === path) children.push(...node.children)
+    else children.push(node)
+  }
+  return {
+    path,
+    id: entry.spec.id,
+    kind: entry.spec.kind,
+    state: entry.state,
+    incarnation: entry.number,
+    restarts: entry.restarts,
+    ...(entry.startedAtMillis === undefined ? undefined : { startedAtMillis: entry.startedAtMillis }),
+    ...(entry.exitReason === undefined || entry.exitedAtMillis === undefined
+      ? undefined
+      : { lastExit: { reason: entry.exitReason, timeMillis: entry.exitedAtMillis } }),
+    children
+  }
+}

@@ -1,0 +1,84 @@
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import { pipeArguments } from "effect/Pipeable"
+import type { RestartType } from "./verdict.ts"
+
+/** The key under which a `Child` carries its types. */
+export const TypeId = "~coppice/Child"
+
+/** Whatever a user's effect fails with: every value there is. */
+export type AnyError = {} | null | undefined
+
+/** A user's effect. Its requirements are checked where the child is made, and its types are erased here. */
+export type AnyEffect<A = unknown> = Effect.Effect<A, AnyError>
+
+/** A user's layer, its types erased likewise. */
+export type AnyLayer = Layer.Layer<never, AnyError>
+
+/** What a start runs. */
+export type Start =
+  | { readonly kind: "effect"; readonly run: AnyEffect }
+  | { readonly kind: "make"; readonly acquire: AnyEffect<AnyEffect> }
+  | { readonly kind: "layer" | "supervisor"; readonly layer: AnyLayer }
+
+/** The options of a child that its start does not depend on. */
+export interface SpecOptions {
+  readonly restart?: RestartType | undefined
+  readonly significant?: boolean | undefined
+  readonly shutdown?: Duration.Input | "brutal-kill" | undefined
+}
+
+/** How long a child may take to stop, unless it says otherwise: OTP's 5 s, more for a layer, whose servers drain. */
+const defaultShutdown: Record<Start["kind"], Duration.Duration> = {
+  effect: Duration.seconds(5),
+  make: Duration.seconds(5),
+  layer: Duration.seconds(30),
+  supervisor: Duration.infinity
+}
+
+/** A child specification at run time. */
+export class Spec {
+  readonly [TypeId] = { _Provides: identity, _Requires: identity }
+  readonly id: string
+  readonly start: Start
+  readonly restart: RestartType
+  readonly significant: boolean
+  readonly shutdown: Duration.Duration | "brutal-kill"
+  /** Whether `shutdown` is the default, which a supervisor inside the child prolongs. */
+  readonly shutdownIsDefault: boolean
+
+  constructor(id: string, start: Start, options: SpecOptions | undefined) {
+    this.id = id
+    this.start = start
+    this.restart = options?.restart ?? "permanent"
+    this.significant = options?.significant ?? false
+    const shutdown = options?.shutdown
+    this.shutdownIsDefault = shutdown === undefined
+    this.shutdown = shutdown === undefined
+      ? defaultShutdown[start.kind]
+      : shutdown === "brutal-kill"
+      ? shutdown
+      : Duration.fromInputUnsafe(shutdown)
+  }
+
+  get kind(): Start["kind"] {
+    return this.start.kind
+  }
+
+  get type(): "worker" | "supervisor" {
+    return this.start.kind === "supervisor" ? "supervisor" : "worker"
+  }
+
+  get shutdownMillis(): number {
+    return this.shutdown === "brutal-kill" ? 0 : Duration.toMillis(this.shutdown)
+  }
+
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}
+
+function identity<A>(value: A): A {
+  return value
+}

@@ -1,0 +1,103 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import type { Incarnation } from "./incarnation.ts"
+import { CurrentParent } from "./parent.ts"
+
+/**
+ * Ends an incarnation: interrupts its fiber, waits for it, then closes its scope, all within its shutdown time. At the
+ * bound it is abandoned: its scope is closed all the same, and nobody waits any more (rules T2–T4). Answers `undefined`
+ * when that was done at once.
+ */
+export const end = (
+  incarnation: Incarnation,
+  why: "asked" | "left" | "killed"
+): Effect.Effect<void> | undefined => {
+  const brutal = why === "killed" || incarnation.entry.spec.shutdown === "brutal-kill"
+  const wasAsked = why === "asked" && incarnation.fiber !== undefined
+  incarnation.status = "closing"
+  incarnation.interrupt(brutal)
+  if (incarnation.fiber === undefined && incarnation.scope.state._tag === "Empty") {
+    Scope.closeUnsafe(incarnation.scope, Exit.void)
+    if (wasAsked) reportUnexpected(incarnation)
+    return undefined
+  }
+  return Effect.callback<void>((resume) => {
+    let timer: Fiber.Fiber<void> | undefined
+    let waiting = true
+    const settle = () => {
+      if (!waiting) return
+      waiting = false
+      timer?.interruptUnsafe()
+      resume(Effect.void)
+    }
+    const close = () => {
+      if (wasAsked) reportUnexpected(incarnation)
+      closeScope(incarnation, settle)
+    }
+    if (incarnation.fiber === undefined) close()
+    else incarnation.onFiberDone = close
+    if (!waiting) return
+    const millis = brutal ? brutalKillMillis : shutdownMillis(incarnation)
+    if (millis === Infinity) return
+    timer = Effect.runForkWith(incarnation.supervisor.context)(Effect.andThen(
+      Effect.sleep(millis),
+      Effect.sync(() => {
+        if (!waiting) return
+        abandon(incarnation, settle)
+      })
+    ))
+  })
+}
+
+/** How long a brutally killed child is waited for. */
+const brutalKillMillis = 100
+
+/** A child inside which a supervisor lives has that supervisor's own bounds, unless it says otherwise (rule T5). */
+const shutdownMillis = (incarnation: Incarnation): number => {
+  const { spec } = incarnation.entry
+  return spec.shutdownIsDefault && incarnation.hasSupervisor ? Infinity : spec.shutdownMillis
+}
+
+const abandon = (incarnation: Incarnation, settle: () => void): void => {
+  const { report, events } = incarnation.supervisor
+  const waitingFor = incarnation.fiber === undefined ? "scope" : "fiber"
+  if (events.heard > 0) {
+    events.publish({
+      _tag: "ChildAbandoned",
+      path: incarnation.path,
+      incarnation: incarnation.number,
+      timeMillis: incarnation.supervisor.nowMillis(),
+      waitingFor
+    })
+  }
+  report.abandoned(incarnation, waitingFor)
+  if (waitingFor === "fiber") {
+    incarnation.onFiberDone = () => report.abandonedFiberEnded(incarnation)
+    closeScope(incarnation, () => {})
+  }
+  settle()
+}
+
+// In a fiber of its own: whoever waits for it can stop waiting. Its context says where it belongs, so that a finalizer
+// that calls the supervisor waiting for it is told so.
+const closeScope = (incarnation: Incarnation, onClosed: () => void): void => {
+  const { supervisor } = incarnation
+  const context = Context.add(supervisor.childContext, CurrentParent, incarnation)
+  Effect.runForkWith(context)(Effect.withFiber((fiber) => {
+    fiber.addObserver((exit) => {
+      if (exit._tag === "Failure") supervisor.report.finalizerFailed(incarnation, exit.cause)
+      onClosed()
+    })
+    return Scope.close(incarnation.scope, incarnation.exit ?? Exit.void)
+  }))
+}
+
+// How the asked child really goes changes nothing; it is only reported when it is unexpected (rule T7).
+const reportUnexpected = (incarnation: Incarnation): void => {
+  const { exit } = incarnation
+  if (exit?._tag !== "Failure" || exit.cause.reasons.every((reason) => reason._tag === "Interrupt")) return
+  incarnation.supervisor.report.shutdownFailed(incarnation, exit.cause)
+}

@@ -1,0 +1,127 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type { ExitReason, RestartIntensityExceeded } from "../ExitReason.ts"
+import type { ChildStartFailed } from "../SupervisorError.ts"
+import { Children, Entry, type Retry } from "./children.ts"
+import { EventHub } from "./eventHub.ts"
+import type { Incarnation } from "./incarnation.ts"
+import { Mailbox } from "./mailbox.ts"
+import type { Surroundings } from "./ownLayer.ts"
+import { CurrentParent, CurrentStart, type Parent, type StartInProgress } from "./parent.ts"
+import { Report } from "./report.ts"
+import { RestartWindow } from "./restartWindow.ts"
+import type { Spec } from "./spec.ts"
+import { isGroup, type Strategy } from "./strategy.ts"
+import type { AutoShutdown } from "./verdict.ts"
+
+/** A child left. It names its incarnation: an earlier one's is dropped. */
+export interface ExitMessage {
+  readonly _tag: "Exit"
+  readonly incarnation: Incarnation
+  readonly reason: ExitReason
+}
+
+/** Somebody calls; `run` answers, `refuse` says that the supervisor has ended. */
+export interface CallMessage {
+  readonly _tag: "Call"
+  readonly run: Effect.Effect<void>
+  readonly refuse: () => void
+}
+
+/** What a supervisor handles, one at a time, in the order of arrival (rule Q1). */
+export type Message = ExitMessage | CallMessage | Retry
+
+/** A supervisor's options, checked and with their defaults. */
+export interface Settings {
+  readonly strategy: Strategy
+  readonly intensity: number
+  readonly periodMillis: number
+  readonly autoShutdown: AutoShutdown
+  readonly children: ReadonlyArray<Spec>
+  readonly onEscalation: ((error: RestartIntensityExceeded) => Effect.Effect<void>) | undefined
+}
+
+/** The state of one supervisor. What happens to it is in `loop.ts`, `starting.ts`, `stopping.ts` and `calls.ts`. */
+export class SupervisorCore {
+  readonly path: string
+  readonly parent: Parent | undefined
+  readonly settings: Settings
+  readonly children = new Children()
+  readonly window: RestartWindow
+  readonly mailbox = new Mailbox<Message>()
+  readonly events: EventHub
+  readonly report: Report
+  readonly surroundings: Surroundings
+  /** The context the supervisor was built in. */
+  readonly context: Context.Context<never>
+  /** What every child's context begins with. */
+  readonly childContext: Context.Context<never>
+  /** The start inside which this supervisor is being built, if any. */
+  readonly outerStart: StartInProgress | undefined
+  readonly started = Deferred.makeUnsafe<void, ChildStartFailed>()
+  readonly ended = Deferred.makeUnsafe<ExitReason>()
+  /** Whether children restart together, and so may use the services of earlier siblings. */
+  readonly isGroup: boolean
+  status: "starting" | "running" | "stopping" | "stopped" | "failed" = "starting"
+  /** The start in progress, which a stop order aborts. */
+  starting: Incarnation | undefined = undefined
+  stopOrdered = false
+  private readonly clock: Clock.Clock
+
+  constructor(
+    name: string,
+    settings: Settings,
+    context: Context.Context<never>,
+    surroundings: Surroundings
+  ) {
+    this.settings = settings
+    this.context = context
+    this.parent = Context.get(context, CurrentParent)
+    this.outerStart = Context.get(context, CurrentStart)
+    this.events = new EventHub(this.parent?.events)
+    this.path = this.parent === undefined ? name : this.parent.attach(this, name)
+    this.clock = Context.get(context, Clock.Clock)
+    this.window = new RestartWindow(settings.intensity, settings.periodMillis)
+    this.report = new Report(this, context)
+    this.surroundings = surroundings
+    this.isGroup = isGroup(settings.strategy)
+    // One flat map, so that what each child adds stays a short chain on top of it.
+    this.childContext = Context.makeUnsafe(Context.add(context, CurrentStart, undefined).mapUnsafe)
+    for (const spec of settings.children) this.children.append(new Entry(spec))
+  }
+
+  /** The number of the incarnation this supervisor is, or lives in. */
+  get incarnation(): number {
+    return this.parent?.incarnation?.number ?? 1
+  }
+
+  get hasEnded(): boolean {
+    return this.status === "stopped" || this.status === "failed"
+  }
+
+  /** The time for people. */
+  nowMillis(): number {
+    return this.clock.currentTimeMillisUnsafe()
+  }
+
+  /** The time for the restart window, which no change of the wall clock disturbs. */
+  monotonicMillis(): number {
+    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1_000_000
+  }
+
+  /** The stop order: not a message, because it overtakes them all, and aborts the start in progress. */
+  orderStop(): void {
+    if (this.stopOrdered || this.hasEnded) return
+    this.stopOrdered = true
+    this.starting?.abortStart?.("stopped")
+    this.mailbox.wake()
+  }
+
+  /** Orders the stop and waits for it. */
+  readonly stop: Effect.Effect<void> = Effect.suspend(() => {
+    this.orderStop()
+    return Effect.asVoid(Deferred.await(this.ended))
+  })
+}

@@ -1,0 +1,8 @@
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  ssr: { resolve: { conditions: ["@coppice/source"] } },
+  test: {
+    projects: []
+  }
+})
