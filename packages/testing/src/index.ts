@@ -1,0 +1,7 @@
+/**
+ * What tests of supervised programs need, beginning with OTP conformance.
+ *
+ * @since 0.1.0
+ */
+export * as Conformance from "./Conformance.ts"
+export * as Scenario from "./Scenario.ts"

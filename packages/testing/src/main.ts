@@ -1,0 +1,63 @@
+// The command `npm run conformance -- FILE...`: recorded scenarios of OTP on the real supervisor.
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import * as Conformance from "./Conformance.ts"
+import * as Scenario from "./Scenario.ts"
+
+const fixture = fileURLToPath(new URL("../fixtures/otp-25.jsonl", import.meta.url))
+
+const help = `Usage: npm run conformance -- [FILE...]
+
+Performs recorded OTP scenarios on the real supervisor, under virtual time, and compares each with its trace.
+Without arguments: the project's own recordings, ${fixture}.
+Prints each failing scenario with its first difference, then how many passed; exit code 1 if any failed.
+`
+
+class BadFile extends Schema.TaggedError<BadFile>()("BadFile", { file: Schema.String, problem: Schema.String }) {
+  override get message(): string {
+    return `${this.file}: ${this.problem}`
+  }
+}
+
+const lines = (file: string) =>
+  Effect.try({
+    try: () => readFileSync(file, "utf8").split("\n").filter((line) => line.trim() !== ""),
+    catch: (cause) => new BadFile({ file, problem: `it cannot be read: ${(cause as Error).message}` })
+  })
+
+const checkLine = (file: string, line: string, number: number) =>
+  Scenario.fromLine(line).pipe(
+    Effect.mapError((error) => new BadFile({ file, problem: `line ${number} is no scenario: ${error.message}` })),
+    Effect.map(Conformance.check)
+  )
+
+const program = Effect.fnUntraced(function*(files: ReadonlyArray<string>) {
+  let passed = 0
+  let failed = 0
+  for (const file of files) {
+    for (const [index, line] of (yield* lines(file)).entries()) {
+      const difference = yield* checkLine(file, line, index + 1)
+      if (difference === undefined) passed++
+      else {
+        failed++
+        process.stdout.write(`${Conformance.format(difference)}\n`)
+      }
+    }
+  }
+  process.stdout.write(`${passed} passed, ${failed} failed\n`)
+  return failed === 0 && passed > 0 ? 0 : 1
+})
+
+const files = process.argv.slice(2)
+if (files.includes("--help") || files.includes("-h")) process.stdout.write(help)
+else {
+  const command = program(files.length === 0 ? [fixture] : files).pipe(
+    Effect.catch((error) => Effect.sync(() => {
+      process.stderr.write(`${error.message}\n`)
+      return 2
+    }))
+  )
+  process.exitCode = await Effect.runPromise(command)
+}
