@@ -25,7 +25,12 @@ import type { SupervisorCore } from "./supervisorCore.ts"
 /** A call that cannot be answered: the supervisor has ended, or waits for the caller. */
 export type CallFailed = SupervisorDown | CallFromWithin
 
-type StartChildError = ChildAlreadyStarted | ChildAlreadyPresent | ChildStartFailed | InvalidChild
+type StartChildError =
+  | ChildAlreadyStarted
+  | ChildAlreadyPresent
+  | ChildStartFailed
+  | InvalidChild
+  | SupervisorDown
 
 type NotDown = ChildNotFound | ChildRunning | ChildRestarting
 
@@ -103,10 +108,11 @@ function* findDown(
     : new ChildRunning({ path: core.path, id })
 }
 
-function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartFailed> {
+function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartFailed | SupervisorDown> {
   const outcome = yield* startOne(core, entry)
   const { id } = entry.spec
-  if (outcome !== undefined && outcome !== "ignored") {
+  if (outcome === "aborted") return yield* new SupervisorDown({ path: core.path })
+  if (typeof outcome === "object") {
     return yield* new ChildStartFailed({ path: core.path, id, reason: outcome.reason })
   }
   return {
@@ -158,7 +164,7 @@ export const terminateChild = (core: SupervisorCore, id: string) =>
 
 /** Rules C1, C6, C7. */
 export const restartChild = (core: SupervisorCore, id: string) =>
-  call(core, function*(): Step<Handle, NotDown | ChildStartFailed> {
+  call(core, function*(): Step<Handle, NotDown | ChildStartFailed | SupervisorDown> {
     return yield* startNow(core, yield* findDown(core, id))
   })
 

@@ -129,7 +129,7 @@ function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<
   }
   core.report.restarting(entry, reason)
   const failed = core.isGroup ? yield* restartGroup(core, entry) : yield* restartOne(core, entry)
-  if (failed === undefined || failed === "ignored") return
+  if (typeof failed !== "object") return
   const retry: Retry = { _tag: "Retry", ...failed }
   failed.entry.state = "restarting"
   failed.entry.retry = retry

@@ -18,7 +18,10 @@ export interface StartFailure {
  * Starts one child and clears up after a start that did not succeed. The child is then down: *stopped* when its start
  * was aborted, *failed* when it failed; one that answered `Child.ignore` stays listed unless it is temporary (rule S5).
  */
-export function* startOne(core: SupervisorCore, entry: Entry): Step<StartFailure | "ignored" | undefined> {
+export function* startOne(
+  core: SupervisorCore,
+  entry: Entry
+): Step<StartFailure | "ignored" | "aborted" | undefined> {
   const starting = start(core, entry)
   const outcome = Effect.isEffect(starting) ? yield* starting : starting
   if (outcome === "started") return
@@ -28,14 +31,14 @@ export function* startOne(core: SupervisorCore, entry: Entry): Step<StartFailure
   if (ending !== undefined) yield* ending
   if (outcome === "aborted") {
     entry.down("stopped")
-    return
+    return outcome
   }
   const about = { path: incarnation.path, incarnation: incarnation.number, timeMillis: core.nowMillis() }
   if (outcome === "ignored") {
     if (core.events.heard > 0) core.events.publish({ _tag: "ChildIgnored", ...about })
     entry.down("stopped")
     if (entry.spec.restart === "temporary") core.children.remove(entry)
-    return "ignored"
+    return outcome
   }
   entry.down("failed")
   entry.exitReason = outcome
@@ -55,7 +58,7 @@ export function* startFrom(
     const next: Entry | undefined = entry.next
     if (restarting) entry.restarts++
     const outcome = yield* startOne(core, entry)
-    if (outcome !== undefined && outcome !== "ignored") return outcome
+    if (typeof outcome === "object") return outcome
     entry = next
   }
   return

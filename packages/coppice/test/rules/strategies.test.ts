@@ -1,0 +1,125 @@
+import { assert, describe } from "@effect/vitest"
+import { Supervisor } from "coppice"
+import { Effect } from "effect"
+import { ended, type Kit, patient, rule, states } from "../support/kit.ts"
+import { pass, settle } from "../support/quiet.ts"
+
+const four = (kit: Kit) => [kit.child("a"), kit.child("b"), kit.child("c"), kit.child("d")]
+
+describe("a restart", () => {
+  rule("G1", "under one-for-one starts that child again and touches nobody else", (kit) =>
+    Effect.gen(function*() {
+      yield* Supervisor.make("app", { strategy: "one-for-one", children: four(kit) })
+      kit.take()
+      yield* kit.crash("b")
+      assert.deepStrictEqual(kit.take(), ["exit b", "start b"])
+    }))
+
+  rule("G2", "under one-for-all stops every other child in reverse order, then starts the whole list in order", (kit) =>
+    Effect.gen(function*() {
+      yield* Supervisor.make("app", { strategy: "one-for-all", children: four(kit) })
+      kit.take()
+      yield* kit.crash("b")
+      assert.deepStrictEqual(
+        kit.take(),
+        ["exit b", "stop d", "stop c", "stop a", "start a", "start b", "start c", "start d"]
+      )
+    }))
+
+  rule("G3", "under rest-for-one stops the later children in reverse order, then starts from it on in order", (kit) =>
+    Effect.gen(function*() {
+      yield* Supervisor.make("app", { strategy: "rest-for-one", children: four(kit) })
+      kit.take()
+      yield* kit.crash("b")
+      assert.deepStrictEqual(kit.take(), ["exit b", "stop d", "stop c", "start b", "start c", "start d"])
+    }))
+
+  for (const strategy of ["one-for-all", "rest-for-one"] as const) {
+    rule("G4", `under ${strategy} stops temporary children in its range, but removes them`, (kit) =>
+      Effect.gen(function*() {
+        const app = yield* Supervisor.make("app", {
+          strategy,
+          children: [
+            kit.child("a"),
+            kit.child("t", { restart: "temporary" }),
+            kit.child("b"),
+            kit.child("u", { restart: "temporary" })
+          ]
+        })
+        kit.take()
+        yield* kit.crash("a")
+        assert.deepStrictEqual(kit.take(), ["exit a", "stop u", "stop b", "stop t", "start a", "start b"])
+        assert.deepStrictEqual(yield* states(app), { a: "running", b: "running" })
+      }))
+  }
+
+  rule("G4", "under one-for-all removes a temporary child at the head of the list too", (kit) =>
+    Effect.gen(function*() {
+      yield* Supervisor.make("app", {
+        strategy: "one-for-all",
+        children: [kit.child("t", { restart: "temporary" }), kit.child("a"), kit.child("b")]
+      })
+      kit.take()
+      yield* kit.crash("b")
+      assert.deepStrictEqual(kit.take(), ["exit b", "stop a", "stop t", "start a", "start b"])
+    }))
+
+  rule("G5", "of a group starts children again that were down: finished, terminated or ignored ones", (kit) =>
+    Effect.gen(function*() {
+      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+        strategy: "one-for-all",
+        children: [
+          kit.child("finished", { restart: "transient" }),
+          kit.child("terminated"),
+          kit.child("ignored", { starts: ["ignore"] }),
+          kit.child("a")
+        ]
+      })
+      yield* kit.leave("finished", Effect.void)
+      yield* app.terminateChild("terminated")
+      yield* kit.crash("a")
+      assert.deepStrictEqual(yield* states(app), {
+        finished: "running",
+        terminated: "running",
+        ignored: "running",
+        a: "running"
+      })
+    }))
+
+  rule("G6", "of a group stops each child by its own shutdown setting", (kit) =>
+    Effect.gen(function*() {
+      yield* Supervisor.make("app", {
+        strategy: "one-for-all",
+        ...patient,
+        children: [
+          kit.child("a"),
+          kit.child("b", { stubborn: true, shutdown: "2 seconds" }),
+          kit.child("c", { stubborn: true, shutdown: "brutal-kill" })
+        ]
+      })
+      kit.take()
+      yield* kit.crash("a")
+      yield* pass("2099 millis")
+      assert.deepStrictEqual(kit.take(), ["exit a"])
+      yield* pass("1 millis")
+      assert.deepStrictEqual(kit.take(), ["start a", "start b", "start c"])
+    }))
+
+  rule("G7", "of a group neither judges nor counts the siblings it stops, and they trigger no automatic shutdown", (kit) =>
+    Effect.gen(function*() {
+      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+        strategy: "one-for-all",
+        intensity: 1,
+        autoShutdown: "any-significant",
+        children: [
+          kit.child("a"),
+          kit.child("b", { restart: "transient", significant: true }),
+          kit.child("c", { failsWhenAsked: true })
+        ]
+      })
+      yield* kit.crash("a")
+      yield* settle
+      assert.strictEqual(yield* ended(app), "no")
+      assert.deepStrictEqual(yield* states(app), { a: "running", b: "running", c: "running" })
+    }))
+})
