@@ -7,8 +7,8 @@
  * what a supervisor will do: some steps turn out to do nothing, and
  * {@link tidy} takes them out once a run has shown which.
  */
-import type { Random, Weighted } from "./random.ts"
-import * as random from "./random.ts"
+import type { Weighted } from "./random.ts"
+import * as Random from "./random.ts"
 import type {
   AutoShutdown,
   Child,
@@ -31,6 +31,9 @@ const advancesMax = 2
 const advanceMillis = 2500
 const childrenMax = 4
 
+/** One for each node that a tree can have besides its root. */
+const workerNames = "abcdefghijk"
+
 /** Seconds no scenario lives to see the end of. */
 const periodNever = 3600
 
@@ -48,6 +51,8 @@ type Move =
 interface Theme {
   readonly levels: Weighted<number>
   readonly restart: Weighted<Restart>
+  /** The restart types of workers whose supervisor may shut itself down. */
+  readonly restartUnderAuto: Weighted<Restart>
   readonly supervisorRestart: Weighted<Restart>
   readonly autoShutdown: Weighted<AutoShutdown>
   readonly rootIntensity: Weighted<number>
@@ -69,6 +74,7 @@ interface Theme {
 const everyday: Theme = {
   levels: [[1, 22], [2, 40], [3, 38]],
   restart: [["permanent", 50], ["transient", 30], ["temporary", 20]],
+  restartUnderAuto: [["permanent", 20], ["transient", 49], ["temporary", 31]],
   supervisorRestart: [["permanent", 62], ["transient", 23], ["temporary", 15]],
   autoShutdown: [["never", 64], ["any_significant", 17], ["all_significant", 19]],
   rootIntensity: [[0, 10], [1, 28], [2, 28], [3, 18], [5, 11], [10, 5]],
@@ -108,7 +114,6 @@ const cascade: Theme = {
 
 const departure: Theme = {
   ...everyday,
-  restart: [["permanent", 18], ["transient", 50], ["temporary", 32]],
   supervisorRestart: [["permanent", 20], ["transient", 50], ["temporary", 30]],
   autoShutdown: [["never", 8], ["any_significant", 42], ["all_significant", 50]],
   ceremony: 0.6,
@@ -146,7 +151,7 @@ const themes: Weighted<Theme> = [[everyday, 40], [cascade, 17], [departure, 15],
 
 /** What is settled for one scenario before it is made. */
 interface Plan {
-  readonly random: Random
+  readonly random: Random.Random
   readonly theme: Theme
   readonly levels: number
   /** Whether starts may be ignored. */
@@ -159,15 +164,15 @@ interface Plan {
 
 /** The scenario of a seed with a given number, its steps not yet tidied. */
 export const generate = (seed: number, number: number, id: string): Scenario => {
-  const choices = random.make(seed, number)
-  const theme = choices.weighted(themes)
+  const random = Random.make(seed, number)
+  const theme = random.weighted(themes)
   const plan: Plan = {
-    random: choices,
+    random,
     theme,
-    levels: choices.weighted(theme.levels),
-    ignore: choices.chance(0.1),
-    stubborn: !theme.clock && choices.chance(0.5),
-    broken: choices.chance(0.05)
+    levels: random.weighted(theme.levels),
+    ignore: random.chance(0.1),
+    stubborn: !theme.clock && random.chance(0.5),
+    broken: random.chance(0.05)
   }
   const tree = growTree(plan)
   return { id, tree, steps: planSteps(plan, tree) }
@@ -175,18 +180,18 @@ export const generate = (seed: number, number: number, id: string): Scenario => 
 
 // ---- The tree
 
-/** How many more nodes a tree may get, and which names are left. */
+/** How many more nodes a tree may get, and how many of each kind it has. */
 interface Supplies {
   nodes: number
   supervisors: number
-  readonly names: Array<string>
+  workers: number
 }
 
 const growTree = (plan: Plan): Supervisor =>
   growSupervisor(plan, {
     nodes: plan.levels === 1 ? plan.random.between(2, 6) : plan.random.between(5, 11),
     supervisors: 0,
-    names: [..."abcdefghijkl"]
+    workers: 0
   }, { id: "root", level: 1, above: "never" })
 
 const growSupervisor = (
@@ -230,7 +235,7 @@ const growChildren = (
           level: place.level + 1,
           above: place.autoShutdown
         })
-        : makeWorker(plan, supplies.names.shift() ?? "l", {
+        : makeWorker(plan, workerNames.charAt(supplies.workers++), {
           autoShutdown: place.autoShutdown,
           firstFails: plan.broken && random.chance(0.25)
         })
@@ -248,11 +253,7 @@ const makeWorker = (plan: Plan, id: string, options: {
   readonly added?: boolean
 }): Worker => {
   const { random, theme } = plan
-  const restart = random.weighted<Restart>(
-    options.autoShutdown === "never" || theme !== everyday
-      ? theme.restart
-      : [["permanent", 22], ["transient", 48], ["temporary", 30]]
-  )
+  const restart = random.weighted(options.autoShutdown === "never" ? theme.restart : theme.restartUnderAuto)
   const mayBeSignificant = options.autoShutdown !== "never" && restart !== "permanent"
   const ignoresShutdown = plan.stubborn && random.chance(0.08)
   return withoutDefaults({
@@ -271,11 +272,17 @@ const makeWorker = (plan: Plan, id: string, options: {
 }
 
 const failingFirst = (plan: Plan): ReadonlyArray<StartOutcome> =>
-  plan.random.weighted<ReadonlyArray<StartOutcome>>([[["fail"], 6], [["fail", "fail"], 2], [["ignore"], plan.ignore ? 2 : 0]])
+  plan.random.weighted<ReadonlyArray<StartOutcome>>([[["fail"], 6], [["fail", "fail"], 2], [
+    ["ignore"],
+    plan.ignore ? 2 : 0
+  ]])
 
 const startOutcomes = ({ ignore, random, theme }: Plan): ReadonlyArray<StartOutcome> => {
   if (ignore && random.chance(0.15)) {
-    return random.weighted<ReadonlyArray<StartOutcome>>([[["ignore"], 3], [["ok", "ignore"], 5], [["ignore", "fail"], 1]])
+    return random.weighted<ReadonlyArray<StartOutcome>>([[["ignore"], 3], [["ok", "ignore"], 5], [
+      ["ignore", "fail"],
+      1
+    ]])
   }
   if (!random.chance(theme.failing)) return []
   const outcomes: Array<StartOutcome> = [
@@ -456,7 +463,7 @@ const idleShare: { readonly [result: string]: number } = {
 export const tidy = (
   scenario: Scenario,
   entries: ReadonlyArray<Entry>,
-  choices: Random
+  random: Random.Random
 ): { readonly steps: ReadonlyArray<Step>; readonly entries: ReadonlyArray<Entry> } => {
   const [first, ...rest] = entries
   if (first === undefined) return { steps: [], entries: [] }
@@ -466,7 +473,7 @@ export const tidy = (
     const step = scenario.steps[index]
     if (step === undefined || root !== "alive") break
     const isIdle = entry.events.length === 0 && entry.state === undefined
-    if (isIdle && !choices.chance(idleShare[entry.result] ?? 1)) continue
+    if (isIdle && !random.chance(idleShare[entry.result] ?? 1)) continue
     if (step.op === "advance" && kept.at(-1)?.[0].op === "advance") continue
     kept.push([step, entry])
     root = entry.state?.root ?? root

@@ -38,8 +38,8 @@ export class OtpMissing extends Error {
 }
 
 const installation = "Install Erlang/OTP, at best release 25, as the traces of this repository are of that one:\n" +
-  "  Debian, Ubuntu   apt-get install erlang-base erlang-dev\n" +
-  "  macOS            brew install erlang@25\n" +
+  "  Debian, Ubuntu   apt-get install erlang-base\n" +
+  "  macOS            brew install erlang\n" +
   "  elsewhere        https://www.erlang.org/downloads"
 
 // Automatic shutdown came with OTP 24.
@@ -88,10 +88,8 @@ const run = async (
 ): Promise<ReadonlyArray<Outcome>> => {
   const file = join(folder, "scenarios")
   writeFileSync(file, scenarios.map(toTerm).join(""))
-  const erl = spawn("erl", [
-    ...["-noshell", "-noinput", "-pa", folder],
-    ...["-run", "recorder", "main", file, String(options.concurrency)]
-  ], { env: environment, stdio: ["ignore", "pipe", "inherit"] })
+  const args = ["-noshell", "-noinput", "-pa", folder, "-run", "recorder", "main", file, String(options.concurrency)]
+  const erl = spawn("erl", args, { env: environment, stdio: ["ignore", "pipe", "inherit"] })
   const ended = new Promise<number | null>((resolve, reject) => erl.once("error", reject).once("close", resolve))
 
   const outcomes: Array<Outcome | undefined> = scenarios.map(() => undefined)

@@ -128,7 +128,9 @@ export const supervisorDefaults: Omit<FullSupervisor, "id" | "type" | "children"
 }
 
 /** Leaves out the fields that have their default value. */
-export const withoutDefaults = <A extends FullWorker | FullSupervisor>(full: A): A extends FullWorker ? Worker : Supervisor => {
+export const withoutDefaults = <A extends FullWorker | FullSupervisor>(
+  full: A
+): A extends FullWorker ? Worker : Supervisor => {
   const defaults: { readonly [field: string]: unknown } = full.type === "worker" ? workerDefaults : supervisorDefaults
   const said = Object.entries(full).filter(([field, value]) =>
     !(field in defaults) || JSON.stringify(value) !== JSON.stringify(defaults[field])

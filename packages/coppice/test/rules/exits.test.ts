@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Supervisor } from "coppice"
 import { Effect } from "effect"
-import { ended, type Kit, killed, patient, rule, shutdown, states } from "../support/kit.ts"
+import { ended, killed, type Kit, patient, rule, shutdown, states } from "../support/kit.ts"
 import { settle } from "../support/quiet.ts"
 
 type Restart = "permanent" | "transient" | "temporary"
@@ -39,37 +39,49 @@ describe("a child that leaves", () => {
       for (const id of Object.keys(exits)) assert.strictEqual(kit.attempts(id), 2)
     }))
 
-  rule("R2", "is restarted only after an abnormal exit when it is transient; R4: else it stays listed as down", (kit) =>
-    Effect.gen(function*() {
-      assert.deepStrictEqual(yield* outcomes("transient")(kit), {
-        normal: "stopped",
-        shutdown: "stopped",
-        failure: "running",
-        defect: "running",
-        interruption: "running",
-        kill: "running"
+  rule(
+    "R2",
+    "is restarted only after an abnormal exit when it is transient; R4: else it stays listed as down",
+    (kit) =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* outcomes("transient")(kit), {
+          normal: "stopped",
+          shutdown: "stopped",
+          failure: "running",
+          defect: "running",
+          interruption: "running",
+          kill: "running"
+        })
       })
-    }))
+  )
 
-  rule("R3", "is never restarted when it is temporary; R4: it is forgotten with its spec", (kit) =>
-    Effect.gen(function*() {
-      assert.deepStrictEqual(yield* outcomes("temporary")(kit), {})
-      for (const id of Object.keys(exits)) assert.strictEqual(kit.attempts(id), 1)
-    }))
-
-  rule("R4", "stays listed when it is transient and left cleanly: already present, and restartChild works", (kit) =>
-    Effect.gen(function*() {
-      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
-        strategy: "one-for-one",
-        children: [kit.child("tr", { restart: "transient" }), kit.child("te", { restart: "temporary" })]
+  rule(
+    "R3",
+    "is never restarted when it is temporary; R4: it is forgotten with its spec",
+    (kit) =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* outcomes("temporary")(kit), {})
+        for (const id of Object.keys(exits)) assert.strictEqual(kit.attempts(id), 1)
       })
-      yield* kit.leave("tr", Effect.void)
-      yield* kit.leave("te", Effect.void)
-      assert.strictEqual((yield* Effect.flip(app.startChild(kit.child("tr"))))._tag, "ChildAlreadyPresent")
-      yield* app.restartChild("tr")
-      assert.strictEqual((yield* Effect.flip(app.restartChild("te")))._tag, "ChildNotFound")
-      assert.deepStrictEqual(yield* states(app), { tr: "running" })
-    }))
+  )
+
+  rule(
+    "R4",
+    "stays listed when it is transient and left cleanly: already present, and restartChild works",
+    (kit) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [kit.child("tr", { restart: "transient" }), kit.child("te", { restart: "temporary" })]
+        })
+        yield* kit.leave("tr", Effect.void)
+        yield* kit.leave("te", Effect.void)
+        assert.strictEqual((yield* Effect.flip(app.startChild(kit.child("tr"))))._tag, "ChildAlreadyPresent")
+        yield* app.restartChild("tr")
+        assert.strictEqual((yield* Effect.flip(app.restartChild("te")))._tag, "ChildNotFound")
+        assert.deepStrictEqual(yield* states(app), { tr: "running" })
+      })
+  )
 
   rule("R5", "is judged only if it left by itself: what the supervisor stops is not", (kit) =>
     Effect.gen(function*() {

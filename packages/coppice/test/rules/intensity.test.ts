@@ -6,20 +6,24 @@ import { pass, settle } from "../support/quiet.ts"
 
 describe("the restart limit", () => {
   for (const intensity of [0, 1, 3]) {
-    rule("I1", `lets ${intensity} restarts pass with intensity ${intensity}, and not one more`, (kit) =>
-      Effect.gen(function*() {
-        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
-          strategy: "one-for-one",
-          intensity,
-          children: [kit.child("a"), kit.child("b")]
+    rule(
+      "I1",
+      `lets ${intensity} restarts pass with intensity ${intensity}, and not one more`,
+      (kit) =>
+        Effect.gen(function*() {
+          const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+            strategy: "one-for-one",
+            intensity,
+            children: [kit.child("a"), kit.child("b")]
+          })
+          for (let i = 0; i < intensity; i++) yield* kit.crash("a")
+          assert.strictEqual(yield* ended(app), "no")
+          assert.strictEqual(kit.attempts("a"), 1 + intensity)
+          yield* kit.crash("a")
+          assert.strictEqual(yield* ended(app), "gave up")
+          assert.strictEqual(kit.attempts("a"), 1 + intensity)
         })
-        for (let i = 0; i < intensity; i++) yield* kit.crash("a")
-        assert.strictEqual(yield* ended(app), "no")
-        assert.strictEqual(kit.attempts("a"), 1 + intensity)
-        yield* kit.crash("a")
-        assert.strictEqual(yield* ended(app), "gave up")
-        assert.strictEqual(kit.attempts("a"), 1 + intensity)
-      }))
+    )
   }
 
   rule("I2", "is 3 restarts in 5 seconds unless told otherwise", (kit) =>
@@ -37,21 +41,25 @@ describe("the restart limit", () => {
       assert.strictEqual(yield* ended(app), "gave up")
     }))
 
-  rule("I3", "counts a record exactly one period old, and none older: the window is exact and closed", (kit) =>
-    Effect.gen(function*() {
-      for (const [gap, end] of [[1000, "gave up"], [1001, "no"]] as const) {
-        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
-          strategy: "one-for-one",
-          intensity: 1,
-          period: "1 second",
-          children: [kit.child("a")]
-        })
-        yield* kit.crash("a")
-        yield* pass(gap)
-        yield* kit.crash("a")
-        assert.strictEqual(yield* ended(app), end)
-      }
-    }))
+  rule(
+    "I3",
+    "counts a record exactly one period old, and none older: the window is exact and closed",
+    (kit) =>
+      Effect.gen(function*() {
+        for (const [gap, end] of [[1000, "gave up"], [1001, "no"]] as const) {
+          const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+            strategy: "one-for-one",
+            intensity: 1,
+            period: "1 second",
+            children: [kit.child("a")]
+          })
+          yield* kit.crash("a")
+          yield* pass(gap)
+          yield* kit.crash("a")
+          assert.strictEqual(yield* ended(app), end)
+        }
+      })
+  )
 
   rule("I4", "is the supervisor's, shared by all its children", (kit) =>
     Effect.gen(function*() {
@@ -79,39 +87,51 @@ describe("the restart limit", () => {
       assert.strictEqual(yield* ended(app), "no")
     }))
 
-  rule("I6", "does not count exits without restart, startChild, restartChild or terminateChild", (kit) =>
-    Effect.gen(function*() {
-      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
-        strategy: "one-for-one",
-        intensity: 0,
-        children: [kit.child("a"), kit.child("tr", { restart: "transient" }), kit.child("te", { restart: "temporary" })]
+  rule(
+    "I6",
+    "does not count exits without restart, startChild, restartChild or terminateChild",
+    (kit) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          intensity: 0,
+          children: [
+            kit.child("a"),
+            kit.child("tr", { restart: "transient" }),
+            kit.child("te", { restart: "temporary" })
+          ]
+        })
+        yield* kit.leave("tr", Effect.void)
+        yield* kit.crash("te")
+        yield* app.terminateChild("a")
+        yield* app.restartChild("a")
+        yield* app.startChild(kit.child("z"))
+        assert.strictEqual(yield* ended(app), "no")
       })
-      yield* kit.leave("tr", Effect.void)
-      yield* kit.crash("te")
-      yield* app.terminateChild("a")
-      yield* app.restartChild("a")
-      yield* app.startChild(kit.child("z"))
-      assert.strictEqual(yield* ended(app), "no")
-    }))
+  )
 
-  rule("I7", "passed: the child is not started, the others are stopped in reverse, the supervisor ends", (kit) =>
-    Effect.gen(function*() {
-      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
-        strategy: "one-for-one",
-        intensity: 0,
-        children: [kit.child("a"), kit.child("b"), kit.child("c")]
+  rule(
+    "I7",
+    "passed: the child is not started, the others are stopped in reverse, the supervisor ends",
+    (kit) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          intensity: 0,
+          children: [kit.child("a"), kit.child("b"), kit.child("c")]
+        })
+        kit.take()
+        yield* kit.crash("b")
+        assert.deepStrictEqual(kit.take(), ["exit b", "stop c", "stop a"])
+        const error = yield* Effect.flip(app.await)
+        assert.isTrue(error instanceof SupervisorError.RestartIntensityExceeded)
+        assert.deepStrictEqual(
+          { path: error.path, child: error.child, intensity: error.intensity, restarts: error.restarts },
+          { path: "app", child: "b", intensity: 0, restarts: 1 }
+        )
+        assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "failed", c: "stopped" })
       })
-      kit.take()
-      yield* kit.crash("b")
-      assert.deepStrictEqual(kit.take(), ["exit b", "stop c", "stop a"])
-      const error = yield* Effect.flip(app.await)
-      assert.isTrue(error instanceof SupervisorError.RestartIntensityExceeded)
-      assert.deepStrictEqual(
-        { path: error.path, child: error.child, intensity: error.intensity, restarts: error.restarts },
-        { path: "app", child: "b", intensity: 0, restarts: 1 }
-      )
-      assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "failed", c: "stopped" })
-    }))
+  )
 
   rule("I8", "starts at zero again when the supervisor is restarted", (kit) =>
     Effect.gen(function*() {
@@ -133,66 +153,84 @@ describe("the restart limit", () => {
       assert.strictEqual(kit.attempts("a"), 4)
     }))
 
-  rule("I9", "is a whole number from zero within a period above zero; anything else is a defect before any start", (kit) =>
-    Effect.gen(function*() {
-      const wrong = [{ intensity: -1 }, { intensity: 1.5 }, { intensity: NaN }, { period: 0 }, { period: "0 seconds" }] as const
-      for (const options of wrong) {
-        const exit = yield* Effect.exit(
-          Supervisor.make("app", { strategy: "one-for-one", ...options, children: [kit.child("a")] })
-        )
-        assert.isTrue(Exit.hasDies(exit), JSON.stringify(options))
-      }
-      assert.deepStrictEqual(kit.take(), [])
-    }))
-
-  rule("I5", "re-stamps a group's record after its stops: stops longer than the period do not restart for ever", (kit) =>
-    Effect.gen(function*() {
-      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
-        strategy: "one-for-all",
-        intensity: 1,
-        period: "1 second",
-        children: [kit.child("a"), kit.child("b", { stubborn: true, shutdown: "2 seconds" })]
+  rule(
+    "I9",
+    "is a whole number from zero within a period above zero; anything else is a defect before any start",
+    (kit) =>
+      Effect.gen(function*() {
+        const wrong = [{ intensity: -1 }, { intensity: 1.5 }, { intensity: NaN }, { period: 0 }, {
+          period: "0 seconds"
+        }] as const
+        for (const options of wrong) {
+          const exit = yield* Effect.exit(
+            Supervisor.make("app", { strategy: "one-for-one", ...options, children: [kit.child("a")] })
+          )
+          assert.isTrue(Exit.hasDies(exit), JSON.stringify(options))
+        }
+        assert.deepStrictEqual(kit.take(), [])
       })
-      yield* kit.crash("a")
-      yield* pass("2 seconds")
-      assert.strictEqual(kit.attempts("b"), 2)
-      yield* kit.crash("a")
-      yield* pass("2 seconds")
-      assert.strictEqual(yield* ended(app), "gave up")
-    }))
+  )
 
-  rule("I5", "re-stamps a child's record after its release: a release longer than the period does not age it", () =>
-    Effect.gen(function*() {
-      let starts = 0
-      const slow = Child.make(
-        "slow",
-        Effect.gen(function*() {
-          starts++
-          yield* Effect.addFinalizer(() => Effect.sleep("2 seconds"))
-          return Effect.fail("crash")
+  rule(
+    "I5",
+    "re-stamps a group's record after its stops: stops longer than the period do not restart for ever",
+    (kit) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-all",
+          intensity: 1,
+          period: "1 second",
+          children: [kit.child("a"), kit.child("b", { stubborn: true, shutdown: "2 seconds" })]
         })
-      )
-      const app = yield* Supervisor.make("app", {
-        strategy: "one-for-one",
-        intensity: 1,
-        period: "1 second",
-        children: [slow]
+        yield* kit.crash("a")
+        yield* pass("2 seconds")
+        assert.strictEqual(kit.attempts("b"), 2)
+        yield* kit.crash("a")
+        yield* pass("2 seconds")
+        assert.strictEqual(yield* ended(app), "gave up")
       })
-      yield* pass("10 seconds")
-      assert.strictEqual(yield* ended(app), "gave up")
-      assert.strictEqual(starts, 2)
-    }))
+  )
 
-  rule("I7", "passed in a start that is being undone closes the supervisor's scope without waiting", (kit) =>
-    Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      yield* Scope.provide(
-        Supervisor.make("app", { strategy: "one-for-one", intensity: 0, children: [kit.child("a")] }),
-        scope
-      )
-      yield* kit.crash("a")
-      yield* Scope.close(scope, Exit.void)
-      yield* settle
-      assert.deepStrictEqual(kit.take(), ["start a", "exit a"])
-    }))
+  rule(
+    "I5",
+    "re-stamps a child's record after its release: a release longer than the period does not age it",
+    () =>
+      Effect.gen(function*() {
+        let starts = 0
+        const slow = Child.make(
+          "slow",
+          Effect.gen(function*() {
+            starts++
+            yield* Effect.addFinalizer(() => Effect.sleep("2 seconds"))
+            return Effect.fail("crash")
+          })
+        )
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          intensity: 1,
+          period: "1 second",
+          children: [slow]
+        })
+        yield* pass("10 seconds")
+        assert.strictEqual(yield* ended(app), "gave up")
+        assert.strictEqual(starts, 2)
+      })
+  )
+
+  rule(
+    "I7",
+    "passed in a start that is being undone closes the supervisor's scope without waiting",
+    (kit) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        yield* Scope.provide(
+          Supervisor.make("app", { strategy: "one-for-one", intensity: 0, children: [kit.child("a")] }),
+          scope
+        )
+        yield* kit.crash("a")
+        yield* Scope.close(scope, Exit.void)
+        yield* settle
+        assert.deepStrictEqual(kit.take(), ["start a", "exit a"])
+      })
+  )
 })

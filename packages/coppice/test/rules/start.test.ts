@@ -7,39 +7,51 @@ import { settle } from "../support/quiet.ts"
 const failure = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
 
 describe("the start of a supervisor", () => {
-  rule("S1", "starts children one by one in list order, the next only after the previous one has started", (kit) =>
-    Effect.gen(function*() {
-      const children = [kit.child("a"), kit.child("b", { starts: ["hold"] }), kit.child("c")]
-      const building = yield* Effect.forkChild(Supervisor.make("app", { strategy: "one-for-one", children }))
-      yield* settle
-      assert.deepStrictEqual(kit.take(), ["start a", "hold b"])
-      yield* kit.release("b")
-      assert.deepStrictEqual(kit.take(), ["start b", "start c"])
-      assert.isDefined(building.pollUnsafe())
-    }))
+  rule(
+    "S1",
+    "starts children one by one in list order, the next only after the previous one has started",
+    (kit) =>
+      Effect.gen(function*() {
+        const children = [kit.child("a"), kit.child("b", { starts: ["hold"] }), kit.child("c")]
+        const building = yield* Effect.forkChild(Supervisor.make("app", { strategy: "one-for-one", children }))
+        yield* settle
+        assert.deepStrictEqual(kit.take(), ["start a", "hold b"])
+        yield* kit.release("b")
+        assert.deepStrictEqual(kit.take(), ["start b", "start c"])
+        assert.isDefined(building.pollUnsafe())
+      })
+  )
 
-  rule("S2", "is over once every child has started; whoever builds it waits until then", (kit) =>
-    Effect.gen(function*() {
-      const children = [kit.child("a"), kit.child("b", { starts: ["hold"] })]
-      const building = yield* Effect.forkChild(Supervisor.make("app", { strategy: "one-for-one", children }))
-      yield* settle
-      assert.isUndefined(building.pollUnsafe())
-      yield* kit.release("b")
-      assert.isTrue(Exit.isSuccess(building.pollUnsafe()!))
-    }))
+  rule(
+    "S2",
+    "is over once every child has started; whoever builds it waits until then",
+    (kit) =>
+      Effect.gen(function*() {
+        const children = [kit.child("a"), kit.child("b", { starts: ["hold"] })]
+        const building = yield* Effect.forkChild(Supervisor.make("app", { strategy: "one-for-one", children }))
+        yield* settle
+        assert.isUndefined(building.pollUnsafe())
+        yield* kit.release("b")
+        assert.isTrue(Exit.isSuccess(building.pollUnsafe()!))
+      })
+  )
 
-  rule("S3", "fails when one start fails: earlier children are stopped in reverse, later ones never started", (kit) =>
-    Effect.gen(function*() {
-      const exit = yield* Effect.exit(Supervisor.make("app", {
-        strategy: "one-for-one",
-        intensity: 5,
-        children: [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["fail"] }), kit.child("d")]
-      }))
-      assert.deepStrictEqual(kit.take(), ["start a", "start b", "fail c", "stop b", "stop a"])
-      const reason = failure(exit)
-      assert.isTrue(reason?._tag === "Fail" && reason.error instanceof SupervisorError.ChildStartFailed)
-      assert.strictEqual(kit.attempts("c"), 1)
-    }))
+  rule(
+    "S3",
+    "fails when one start fails: earlier children are stopped in reverse, later ones never started",
+    (kit) =>
+      Effect.gen(function*() {
+        const exit = yield* Effect.exit(Supervisor.make("app", {
+          strategy: "one-for-one",
+          intensity: 5,
+          children: [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["fail"] }), kit.child("d")]
+        }))
+        assert.deepStrictEqual(kit.take(), ["start a", "start b", "fail c", "stop b", "stop a"])
+        const reason = failure(exit)
+        assert.isTrue(reason?._tag === "Fail" && reason.error instanceof SupervisorError.ChildStartFailed)
+        assert.strictEqual(kit.attempts("c"), 1)
+      })
+  )
 
   rule("S3", "fails likewise when a start panics or is interrupted from outside", () =>
     Effect.gen(function*() {
@@ -58,41 +70,53 @@ describe("the start of a supervisor", () => {
       assert.deepStrictEqual(kit.take(), ["start a", "fail t", "stop a"])
     }))
 
-  rule("S5", "takes an ignored start for a success without a process; a temporary child loses its entry", (kit) =>
-    Effect.gen(function*() {
-      const app = yield* Supervisor.make("app", {
-        strategy: "one-for-one",
-        children: [
-          kit.child("p", { starts: ["ignore"] }),
-          kit.child("tr", { restart: "transient", starts: ["ignore"] }),
-          kit.child("te", { restart: "temporary", starts: ["ignore"] }),
-          kit.child("z")
-        ]
+  rule(
+    "S5",
+    "takes an ignored start for a success without a process; a temporary child loses its entry",
+    (kit) =>
+      Effect.gen(function*() {
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [
+            kit.child("p", { starts: ["ignore"] }),
+            kit.child("tr", { restart: "transient", starts: ["ignore"] }),
+            kit.child("te", { restart: "temporary", starts: ["ignore"] }),
+            kit.child("z")
+          ]
+        })
+        assert.deepStrictEqual(kit.take(), ["ignore p", "ignore tr", "ignore te", "start z"])
+        assert.deepStrictEqual(yield* states(app), { p: "stopped", tr: "stopped", z: "running" })
       })
-      assert.deepStrictEqual(kit.take(), ["ignore p", "ignore tr", "ignore te", "start z"])
-      assert.deepStrictEqual(yield* states(app), { p: "stopped", tr: "stopped", z: "running" })
-    }))
+  )
 
-  rule("S6", "leaves an ignored child to be started later, by restartChild or by a group restart", (kit) =>
-    Effect.gen(function*() {
-      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
-        strategy: "one-for-all",
-        children: [kit.child("a", { starts: ["ignore"] }), kit.child("b", { starts: ["ignore"] }), kit.child("c")]
+  rule(
+    "S6",
+    "leaves an ignored child to be started later, by restartChild or by a group restart",
+    (kit) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-all",
+          children: [kit.child("a", { starts: ["ignore"] }), kit.child("b", { starts: ["ignore"] }), kit.child("c")]
+        })
+        yield* app.restartChild("a")
+        assert.deepStrictEqual(yield* states(app), { a: "running", b: "stopped", c: "running" })
+        yield* kit.crash("c")
+        assert.deepStrictEqual(yield* states(app), { a: "running", b: "running", c: "running" })
       })
-      yield* app.restartChild("a")
-      assert.deepStrictEqual(yield* states(app), { a: "running", b: "stopped", c: "running" })
-      yield* kit.crash("c")
-      assert.deepStrictEqual(yield* states(app), { a: "running", b: "running", c: "running" })
-    }))
+  )
 
-  rule("S7", "may answer ignore itself, seen from its parent: no supervisor, and no failure", (kit) =>
-    Effect.gen(function*() {
-      const app = yield* Supervisor.make("app", {
-        strategy: "one-for-one",
-        children: [kit.child("a"), Child.make("nested", Child.ignore)]
+  rule(
+    "S7",
+    "may answer ignore itself, seen from its parent: no supervisor, and no failure",
+    (kit) =>
+      Effect.gen(function*() {
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [kit.child("a"), Child.make("nested", Child.ignore)]
+        })
+        assert.deepStrictEqual(yield* states(app), { a: "running", nested: "stopped" })
       })
-      assert.deepStrictEqual(yield* states(app), { a: "running", nested: "stopped" })
-    }))
+  )
 
   rule("S8", "handles nothing else while a start function runs: calls and exits wait", (kit) =>
     Effect.gen(function*() {
@@ -122,16 +146,20 @@ describe("the start of a supervisor", () => {
       )
     }))
 
-  rule("S3", "is undone when the build is interrupted: the start in progress is aborted, the others stopped", (kit) =>
-    Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const children = [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["hold"] }), kit.child("d")]
-      const make = Supervisor.make("app", { strategy: "one-for-one", children })
-      const building = yield* Effect.forkChild(Scope.provide(make, scope))
-      yield* settle
-      building.interruptUnsafe()
-      yield* settle
-      assert.deepStrictEqual(kit.take(), ["start a", "start b", "hold c", "stop b", "stop a"])
-      assert.isDefined(building.pollUnsafe())
-    }))
+  rule(
+    "S3",
+    "is undone when the build is interrupted: the start in progress is aborted, the others stopped",
+    (kit) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const children = [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["hold"] }), kit.child("d")]
+        const make = Supervisor.make("app", { strategy: "one-for-one", children })
+        const building = yield* Effect.forkChild(Scope.provide(make, scope))
+        yield* settle
+        building.interruptUnsafe()
+        yield* settle
+        assert.deepStrictEqual(kit.take(), ["start a", "start b", "hold c", "stop b", "stop a"])
+        assert.isDefined(building.pollUnsafe())
+      })
+  )
 })

@@ -5,52 +5,67 @@ import { ended, rule, states } from "../support/kit.ts"
 import { now, pass, settle } from "../support/quiet.ts"
 
 describe("the stop of children", () => {
-  rule("T1", "is in reverse list order, one at a time, each gone before the next is asked", (kit) =>
-    Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const children = [kit.child("a"), kit.child("b", { slowStop: true, shutdown: "Infinity" }), kit.child("c")]
-      yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
-      kit.take()
-      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-      yield* settle
-      assert.deepStrictEqual(kit.take(), ["stop c", "stop b"])
-      yield* kit.release("b")
-      assert.deepStrictEqual(kit.take(), ["gone b", "stop a"])
-      assert.isDefined(closing.pollUnsafe())
-    }))
+  rule(
+    "T1",
+    "is in reverse list order, one at a time, each gone before the next is asked",
+    (kit) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const children = [kit.child("a"), kit.child("b", { slowStop: true, shutdown: "Infinity" }), kit.child("c")]
+        yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
+        kit.take()
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* settle
+        assert.deepStrictEqual(kit.take(), ["stop c", "stop b"])
+        yield* kit.release("b")
+        assert.deepStrictEqual(kit.take(), ["gone b", "stop a"])
+        assert.isDefined(closing.pollUnsafe())
+      })
+  )
 
-  rule("T1", "keeps a restarted child's place, and moves a deleted and started one to the end", (kit) =>
-    Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const app: Supervisor.Supervisor = yield* Scope.provide(
-        Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a"), kit.child("b"), kit.child("c")] }),
-        scope
-      )
-      yield* kit.crash("a")
-      yield* app.terminateChild("b")
-      yield* app.deleteChild("b")
-      yield* app.startChild(kit.child("b"))
-      kit.take()
-      yield* Scope.close(scope, Exit.void)
-      assert.deepStrictEqual(kit.take(), ["stop b", "stop c", "stop a"])
-    }))
+  rule(
+    "T1",
+    "keeps a restarted child's place, and moves a deleted and started one to the end",
+    (kit) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const app: Supervisor.Supervisor = yield* Scope.provide(
+          Supervisor.make("app", {
+            strategy: "one-for-one",
+            children: [kit.child("a"), kit.child("b"), kit.child("c")]
+          }),
+          scope
+        )
+        yield* kit.crash("a")
+        yield* app.terminateChild("b")
+        yield* app.deleteChild("b")
+        yield* app.startChild(kit.child("b"))
+        kit.take()
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(kit.take(), ["stop b", "stop c", "stop a"])
+      })
+  )
 
-  rule("T2", "waits for the shutdown time of each child, and the times add up along the list", (kit) =>
-    Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const children = [
-        kit.child("a", { stubborn: true, shutdown: "2 seconds" }),
-        kit.child("b", { stubborn: true, shutdown: "3 seconds" }),
-        kit.child("c", { stubborn: true, shutdown: 0 })
-      ]
-      yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
-      const closing = yield* Effect.forkChild(Effect.andThen(Scope.close(scope, Exit.void), now))
-      yield* settle
-      yield* pass("4999 millis")
-      assert.isUndefined(closing.pollUnsafe())
-      yield* pass("1 millis")
-      assert.deepStrictEqual(closing.pollUnsafe(), Exit.succeed(5000))
-    }))
+  rule(
+    "T2",
+    "waits for the shutdown time of each child, and the times add up along the list",
+    (kit) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const children = [
+          kit.child("a", { stubborn: true, shutdown: "2 seconds" }),
+          kit.child("b", { stubborn: true, shutdown: "3 seconds" }),
+          kit.child("c", { stubborn: true, shutdown: 0 })
+        ]
+        yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
+        const closing = yield* Effect.forkChild(Effect.andThen(Scope.close(scope, Exit.void), now))
+        yield* settle
+        yield* pass("4999 millis")
+        assert.isUndefined(closing.pollUnsafe())
+        yield* pass("1 millis")
+        assert.deepStrictEqual(closing.pollUnsafe(), Exit.succeed(5000))
+      })
+  )
 
   rule("T3", "waits for ever with shutdown \"Infinity\"", (kit) =>
     Effect.gen(function*() {
@@ -85,41 +100,49 @@ describe("the stop of children", () => {
       assert.isDefined(terminating.pollUnsafe())
     }))
 
-  rule("T5", "takes 5 seconds for a worker, 30 for a layer and for ever for a supervisor, unless told otherwise", () =>
-    Effect.sync(() => {
-      const seconds = (child: Child.Any) =>
-        child.shutdown === "brutal-kill" ? child.shutdown : Duration.toSeconds(child.shutdown)
-      const layer = Supervisor.layer("nested", { strategy: "one-for-one", children: [] })
-      assert.deepStrictEqual(
-        [
-          Child.effect("a", Effect.never),
-          Child.make("b", Effect.succeed(Effect.never)),
-          Child.layer("c", layer),
-          Child.supervisor("d", layer),
-          Child.effect("e", Effect.never, { shutdown: "1 minute" })
-        ].map(seconds),
-        [5, 5, 30, Infinity, 60]
-      )
-    }))
+  rule(
+    "T5",
+    "takes 5 seconds for a worker, 30 for a layer and for ever for a supervisor, unless told otherwise",
+    () =>
+      Effect.sync(() => {
+        const seconds = (child: Child.Any) =>
+          child.shutdown === "brutal-kill" ? child.shutdown : Duration.toSeconds(child.shutdown)
+        const layer = Supervisor.layer("nested", { strategy: "one-for-one", children: [] })
+        assert.deepStrictEqual(
+          [
+            Child.effect("a", Effect.never),
+            Child.make("b", Effect.succeed(Effect.never)),
+            Child.layer("c", layer),
+            Child.supervisor("d", layer),
+            Child.effect("e", Effect.never, { shutdown: "1 minute" })
+          ].map(seconds),
+          [5, 5, 30, Infinity, 60]
+        )
+      })
+  )
 
-  rule("T5", "takes for ever for any child inside which a supervisor lives, unless told otherwise", (kit) =>
-    Effect.gen(function*() {
-      const inside = Supervisor.make("inside", {
-        strategy: "one-for-one",
-        children: [kit.child("a", { stubborn: true, shutdown: "1 hour" })]
+  rule(
+    "T5",
+    "takes for ever for any child inside which a supervisor lives, unless told otherwise",
+    (kit) =>
+      Effect.gen(function*() {
+        const inside = Supervisor.make("inside", {
+          strategy: "one-for-one",
+          children: [kit.child("a", { stubborn: true, shutdown: "1 hour" })]
+        })
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [Child.effect("host", Effect.andThen(inside, Effect.never))]
+        })
+        yield* settle
+        const terminating = yield* Effect.forkChild(app.terminateChild("host"))
+        yield* settle
+        yield* pass("59 minutes")
+        assert.isUndefined(terminating.pollUnsafe())
+        yield* pass("1 minute")
+        assert.isDefined(terminating.pollUnsafe())
       })
-      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
-        strategy: "one-for-one",
-        children: [Child.effect("host", Effect.andThen(inside, Effect.never))]
-      })
-      yield* settle
-      const terminating = yield* Effect.forkChild(app.terminateChild("host"))
-      yield* settle
-      yield* pass("59 minutes")
-      assert.isUndefined(terminating.pollUnsafe())
-      yield* pass("1 minute")
-      assert.isDefined(terminating.pollUnsafe())
-    }))
+  )
 
   rule("T6", "skips children that are down or restarting", (kit) =>
     Effect.gen(function*() {
@@ -147,29 +170,37 @@ describe("the stop of children", () => {
       assert.strictEqual(yield* ended(app), "no")
     }))
 
-  rule("T9", "of a supervisor is ordered by its scope alone; interrupting whoever uses it changes nothing", (kit) =>
-    Effect.gen(function*() {
-      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
-        strategy: "one-for-one",
-        children: [kit.child("a")]
+  rule(
+    "T9",
+    "of a supervisor is ordered by its scope alone; interrupting whoever uses it changes nothing",
+    (kit) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [kit.child("a")]
+        })
+        const user = yield* Effect.forkChild(app.await)
+        yield* settle
+        yield* Fiber.interrupt(user)
+        assert.deepStrictEqual(yield* states(app), { a: "running" })
       })
-      const user = yield* Effect.forkChild(app.await)
-      yield* settle
-      yield* Fiber.interrupt(user)
-      assert.deepStrictEqual(yield* states(app), { a: "running" })
-    }))
+  )
 
-  rule("T9", "is the same whatever the reason of the parent's end: children are asked to shut down", (kit) =>
-    Effect.gen(function*() {
-      for (const exit of [Exit.void, Exit.fail("reason"), Exit.die("reason")]) {
-        const scope = yield* Scope.make()
-        const children = [kit.child("a"), kit.child("b")]
-        yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
-        kit.take()
-        yield* Scope.close(scope, exit)
-        assert.deepStrictEqual(kit.take(), ["stop b", "stop a"])
-      }
-    }))
+  rule(
+    "T9",
+    "is the same whatever the reason of the parent's end: children are asked to shut down",
+    (kit) =>
+      Effect.gen(function*() {
+        for (const exit of [Exit.void, Exit.fail("reason"), Exit.die("reason")]) {
+          const scope = yield* Scope.make()
+          const children = [kit.child("a"), kit.child("b")]
+          yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
+          kit.take()
+          yield* Scope.close(scope, exit)
+          assert.deepStrictEqual(kit.take(), ["stop b", "stop a"])
+        }
+      })
+  )
 
   rule("T10", "of a supervisor by its owner is a clean end: await succeeds", (kit) =>
     Effect.gen(function*() {
@@ -194,33 +225,44 @@ describe("the stop of children", () => {
       assert.deepStrictEqual(kit.take(), ["start a", "start b", "stop b", "gone b", "stop a"])
     }))
 
-  rule("T11", "of a killed supervisor still stops its children, and its parent sees an abnormal exit", (kit) =>
-    Effect.gen(function*() {
-      const nested = Supervisor.layer("nested", { strategy: "one-for-one", children: [kit.child("a"), kit.child("b")] })
-      const app = yield* Supervisor.make("app", {
-        strategy: "one-for-one",
-        children: [Child.supervisor("nested", nested, { restart: "transient" })]
+  rule(
+    "T11",
+    "of a killed supervisor still stops its children, and its parent sees an abnormal exit",
+    (kit) =>
+      Effect.gen(function*() {
+        const nested = Supervisor.layer("nested", {
+          strategy: "one-for-one",
+          children: [kit.child("a"), kit.child("b")]
+        })
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [Child.supervisor("nested", nested, { restart: "transient" })]
+        })
+        kit.take()
+        yield* app.exitChild("nested", ExitReason.killed)
+        yield* settle
+        assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"])
       })
-      kit.take()
-      yield* app.exitChild("nested", ExitReason.killed)
-      yield* settle
-      assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"])
-    }))
+  )
 
-  rule("T1", "aborts the start in progress of a child that is being started, and starts no other", (kit) =>
-    Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const app: Supervisor.Supervisor = yield* Scope.provide(
-        Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a")] }),
-        scope
-      )
-      const starting = yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("b", { starts: ["hold"] }))))
-      yield* settle
-      kit.take()
-      yield* Scope.close(scope, Exit.void)
-      assert.deepStrictEqual(kit.take(), ["stop a"])
-      yield* settle
-      const exit = starting.pollUnsafe()
-      assert.include(String(exit), "SupervisorDown")
-    }))
+  rule(
+    "T1",
+    "aborts the start in progress of a child that is being started, and starts no other",
+    (kit) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const app: Supervisor.Supervisor = yield* Scope.provide(
+          Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a")] }),
+          scope
+        )
+        const starting = yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("b", { starts: ["hold"] }))))
+        yield* settle
+        kit.take()
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(kit.take(), ["stop a"])
+        yield* settle
+        const exit = starting.pollUnsafe()
+        assert.include(String(exit), "SupervisorDown")
+      })
+  )
 })

@@ -15,76 +15,96 @@ describe("a restart", () => {
       assert.deepStrictEqual(kit.take(), ["exit b", "start b"])
     }))
 
-  rule("G2", "under one-for-all stops every other child in reverse order, then starts the whole list in order", (kit) =>
-    Effect.gen(function*() {
-      yield* Supervisor.make("app", { strategy: "one-for-all", children: four(kit) })
-      kit.take()
-      yield* kit.crash("b")
-      assert.deepStrictEqual(
-        kit.take(),
-        ["exit b", "stop d", "stop c", "stop a", "start a", "start b", "start c", "start d"]
-      )
-    }))
+  rule(
+    "G2",
+    "under one-for-all stops every other child in reverse order, then starts the whole list in order",
+    (kit) =>
+      Effect.gen(function*() {
+        yield* Supervisor.make("app", { strategy: "one-for-all", children: four(kit) })
+        kit.take()
+        yield* kit.crash("b")
+        assert.deepStrictEqual(
+          kit.take(),
+          ["exit b", "stop d", "stop c", "stop a", "start a", "start b", "start c", "start d"]
+        )
+      })
+  )
 
-  rule("G3", "under rest-for-one stops the later children in reverse order, then starts from it on in order", (kit) =>
-    Effect.gen(function*() {
-      yield* Supervisor.make("app", { strategy: "rest-for-one", children: four(kit) })
-      kit.take()
-      yield* kit.crash("b")
-      assert.deepStrictEqual(kit.take(), ["exit b", "stop d", "stop c", "start b", "start c", "start d"])
-    }))
+  rule(
+    "G3",
+    "under rest-for-one stops the later children in reverse order, then starts from it on in order",
+    (kit) =>
+      Effect.gen(function*() {
+        yield* Supervisor.make("app", { strategy: "rest-for-one", children: four(kit) })
+        kit.take()
+        yield* kit.crash("b")
+        assert.deepStrictEqual(kit.take(), ["exit b", "stop d", "stop c", "start b", "start c", "start d"])
+      })
+  )
 
   for (const strategy of ["one-for-all", "rest-for-one"] as const) {
-    rule("G4", `under ${strategy} stops temporary children in its range, but removes them`, (kit) =>
-      Effect.gen(function*() {
-        const app = yield* Supervisor.make("app", {
-          strategy,
-          children: [
-            kit.child("a"),
-            kit.child("t", { restart: "temporary" }),
-            kit.child("b"),
-            kit.child("u", { restart: "temporary" })
-          ]
+    rule(
+      "G4",
+      `under ${strategy} stops temporary children in its range, but removes them`,
+      (kit) =>
+        Effect.gen(function*() {
+          const app = yield* Supervisor.make("app", {
+            strategy,
+            children: [
+              kit.child("a"),
+              kit.child("t", { restart: "temporary" }),
+              kit.child("b"),
+              kit.child("u", { restart: "temporary" })
+            ]
+          })
+          kit.take()
+          yield* kit.crash("a")
+          assert.deepStrictEqual(kit.take(), ["exit a", "stop u", "stop b", "stop t", "start a", "start b"])
+          assert.deepStrictEqual(yield* states(app), { a: "running", b: "running" })
         })
-        kit.take()
-        yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop u", "stop b", "stop t", "start a", "start b"])
-        assert.deepStrictEqual(yield* states(app), { a: "running", b: "running" })
-      }))
+    )
   }
 
-  rule("G4", "under one-for-all removes a temporary child at the head of the list too", (kit) =>
-    Effect.gen(function*() {
-      yield* Supervisor.make("app", {
-        strategy: "one-for-all",
-        children: [kit.child("t", { restart: "temporary" }), kit.child("a"), kit.child("b")]
+  rule(
+    "G4",
+    "under one-for-all removes a temporary child at the head of the list too",
+    (kit) =>
+      Effect.gen(function*() {
+        yield* Supervisor.make("app", {
+          strategy: "one-for-all",
+          children: [kit.child("t", { restart: "temporary" }), kit.child("a"), kit.child("b")]
+        })
+        kit.take()
+        yield* kit.crash("b")
+        assert.deepStrictEqual(kit.take(), ["exit b", "stop a", "stop t", "start a", "start b"])
       })
-      kit.take()
-      yield* kit.crash("b")
-      assert.deepStrictEqual(kit.take(), ["exit b", "stop a", "stop t", "start a", "start b"])
-    }))
+  )
 
-  rule("G5", "of a group starts children again that were down: finished, terminated or ignored ones", (kit) =>
-    Effect.gen(function*() {
-      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
-        strategy: "one-for-all",
-        children: [
-          kit.child("finished", { restart: "transient" }),
-          kit.child("terminated"),
-          kit.child("ignored", { starts: ["ignore"] }),
-          kit.child("a")
-        ]
+  rule(
+    "G5",
+    "of a group starts children again that were down: finished, terminated or ignored ones",
+    (kit) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-all",
+          children: [
+            kit.child("finished", { restart: "transient" }),
+            kit.child("terminated"),
+            kit.child("ignored", { starts: ["ignore"] }),
+            kit.child("a")
+          ]
+        })
+        yield* kit.leave("finished", Effect.void)
+        yield* app.terminateChild("terminated")
+        yield* kit.crash("a")
+        assert.deepStrictEqual(yield* states(app), {
+          finished: "running",
+          terminated: "running",
+          ignored: "running",
+          a: "running"
+        })
       })
-      yield* kit.leave("finished", Effect.void)
-      yield* app.terminateChild("terminated")
-      yield* kit.crash("a")
-      assert.deepStrictEqual(yield* states(app), {
-        finished: "running",
-        terminated: "running",
-        ignored: "running",
-        a: "running"
-      })
-    }))
+  )
 
   rule("G6", "of a group stops each child by its own shutdown setting", (kit) =>
     Effect.gen(function*() {
@@ -105,21 +125,25 @@ describe("a restart", () => {
       assert.deepStrictEqual(kit.take(), ["start a", "start b", "start c"])
     }))
 
-  rule("G7", "of a group neither judges nor counts the siblings it stops, and they trigger no automatic shutdown", (kit) =>
-    Effect.gen(function*() {
-      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
-        strategy: "one-for-all",
-        intensity: 1,
-        autoShutdown: "any-significant",
-        children: [
-          kit.child("a"),
-          kit.child("b", { restart: "transient", significant: true }),
-          kit.child("c", { failsWhenAsked: true })
-        ]
+  rule(
+    "G7",
+    "of a group neither judges nor counts the siblings it stops, and they trigger no automatic shutdown",
+    (kit) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-all",
+          intensity: 1,
+          autoShutdown: "any-significant",
+          children: [
+            kit.child("a"),
+            kit.child("b", { restart: "transient", significant: true }),
+            kit.child("c", { failsWhenAsked: true })
+          ]
+        })
+        yield* kit.crash("a")
+        yield* settle
+        assert.strictEqual(yield* ended(app), "no")
+        assert.deepStrictEqual(yield* states(app), { a: "running", b: "running", c: "running" })
       })
-      yield* kit.crash("a")
-      yield* settle
-      assert.strictEqual(yield* ended(app), "no")
-      assert.deepStrictEqual(yield* states(app), { a: "running", b: "running", c: "running" })
-    }))
+  )
 })

@@ -3,8 +3,8 @@ import { Child, ExitReason, Supervisor } from "coppice"
 import { Deferred, Effect, Exit, Fiber, Logger, Scope } from "effect"
 import { pass, settle, withQuiet } from "./quiet.ts"
 
-/** What a start attempt does: succeeds, fails, answers ignore, or waits until it is released and then succeeds. */
-export type Outcome = "ok" | "fail" | "ignore" | "hold"
+/** What a start attempt does: succeeds, fails, answers ignore, or waits until it is released and then does so. */
+export type Outcome = "ok" | "fail" | "ignore" | "hold" | "hold-fail"
 
 export interface WorkerOptions {
   /** Outcomes of the start attempts in order; all further ones succeed. */
@@ -118,10 +118,13 @@ export class Kit {
       case "ignore":
         this.note(`ignore ${id}`)
         return Child.ignore
-      case "hold": {
+      case "hold":
+      case "hold-fail":
         this.note(`hold ${id}`)
-        return Effect.andThen(Deferred.await(this.hold(id)), Effect.suspend(() => this.up(id, options)))
-      }
+        return Effect.andThen(
+          Deferred.await(this.hold(id)),
+          Effect.suspend(() => this.perform(id, outcome === "hold" ? "ok" : "fail", options))
+        )
     }
   }
 
@@ -141,7 +144,9 @@ export class Kit {
     })
     if (options.slowStop !== true) return Effect.succeed(body)
     return Effect.as(
-      Effect.addFinalizer(() => Effect.andThen(Deferred.await(this.hold(id)), Effect.sync(() => this.note(`gone ${id}`)))),
+      Effect.addFinalizer(() =>
+        Effect.andThen(Deferred.await(this.hold(id)), Effect.sync(() => this.note(`gone ${id}`)))
+      ),
       body
     )
   }

@@ -1,0 +1,238 @@
+import { assert, describe } from "@effect/vitest"
+import { Child, ExitReason, Supervisor } from "coppice"
+import { Effect, Layer } from "effect"
+import { ended, type Kit, rule, states } from "../support/kit.ts"
+import { settle } from "../support/quiet.ts"
+
+/** A supervisor that gives up at the first crash of one of its children. */
+const fragile = (kit: Kit, ...ids: ReadonlyArray<string>) =>
+  Supervisor.layer("fragile", { strategy: "one-for-one", intensity: 0, children: ids.map((id) => kit.child(id)) })
+
+describe("a supervisor that gives up", () => {
+  rule("U1", "has stopped all its children before its parent hears of it", (kit) =>
+    Effect.gen(function*() {
+      yield* Supervisor.make("app", {
+        strategy: "one-for-all",
+        children: [kit.child("z"), Child.supervisor("nested", fragile(kit, "a", "b", "c"))]
+      })
+      kit.take()
+      yield* kit.crash("b")
+      assert.deepStrictEqual(
+        kit.take(),
+        ["exit b", "stop c", "stop a", "stop z", "start z", "start a", "start b", "start c"]
+      )
+    }))
+
+  rule(
+    "U2",
+    "is judged like any other clean exit: permanent restarted, transient left down, temporary removed (P42)",
+    (kit) =>
+      Effect.gen(function*() {
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [
+            Child.supervisor("permanent", fragile(kit, "p")),
+            Child.supervisor("transient", fragile(kit, "tr"), { restart: "transient" }),
+            Child.supervisor("temporary", fragile(kit, "te"), { restart: "temporary" })
+          ]
+        })
+        for (const id of ["p", "tr", "te"]) yield* kit.crash(id)
+        assert.deepStrictEqual(yield* states(app), { permanent: "running", transient: "stopped" })
+      })
+  )
+
+  rule(
+    "U3",
+    "comes back new: its initial children only, and an empty record list (P35)",
+    (kit) =>
+      Effect.gen(function*() {
+        class Nested extends Supervisor.Service<Nested>()("test/Nested", {
+          strategy: "one-for-one",
+          intensity: 1,
+          children: [kit.child("a")]
+        }) {}
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [Child.supervisor("nested", Nested)]
+        })
+        const nested = Effect.map(app.whichChildren, (children) => children[0]!.supervisors[0]!)
+        const first = yield* nested
+        yield* first.startChild(kit.child("guest"))
+        yield* kit.crash("a")
+        yield* kit.crash("a")
+        assert.strictEqual(yield* ended(first), "gave up")
+        assert.deepStrictEqual(yield* states(yield* nested), { a: "running" })
+        yield* kit.crash("a")
+        assert.strictEqual(yield* ended(yield* nested), "no")
+      })
+  )
+
+  rule(
+    "U4",
+    "passes it on upwards when its restart passes the parent's limit; each level stops what it still has",
+    (kit) =>
+      Effect.gen(function*() {
+        const middle = Supervisor.layer("middle", {
+          strategy: "one-for-one",
+          intensity: 0,
+          children: [kit.child("m1"), Child.supervisor("leaf", fragile(kit, "a", "b")), kit.child("m2")]
+        })
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          intensity: 0,
+          children: [kit.child("t1"), Child.supervisor("middle", middle), kit.child("t2")]
+        })
+        kit.take()
+        yield* kit.crash("b")
+        assert.deepStrictEqual(kit.take(), ["exit b", "stop a", "stop m2", "stop m1", "stop t2", "stop t1"])
+        const error = yield* Effect.flip(app.await)
+        const chain = [error.path]
+        for (let reason = error.reason; reason._tag === "GaveUp"; reason = reason.error.reason) {
+          chain.push(reason.error.path)
+        }
+        assert.deepStrictEqual(chain, ["app", "app/middle", "app/middle/leaf"])
+      })
+  )
+
+  rule(
+    "U5",
+    "differs from one that was killed, which is an abnormal exit: transient is restarted (P34)",
+    (kit) =>
+      Effect.gen(function*() {
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [Child.supervisor("nested", fragile(kit, "a"), { restart: "transient" })]
+        })
+        yield* app.exitChild("nested", ExitReason.killed)
+        yield* settle
+        assert.deepStrictEqual(yield* states(app), { nested: "running" })
+      })
+  )
+})
+
+describe("a supervisor finds its parent through the context", () => {
+  const hosts: Record<string, (layer: Layer.Layer<never, unknown>) => Child.Child<"host", never, never>> = {
+    "in a child of its own": (layer) => Child.supervisor("host", layer),
+    "in a merged layer": (layer) => Child.layer("host", Layer.mergeAll(Layer.empty, layer, Layer.empty)),
+    "three provides deep": (layer) =>
+      Child.layer(
+        "host",
+        Layer.empty.pipe(Layer.provide(Layer.empty.pipe(Layer.provide(Layer.empty.pipe(Layer.provide(layer))))))
+      ),
+    "in a library's own layer": (layer) =>
+      Child.layer(
+        "host",
+        Layer.effectDiscard(Effect.flatMap(Effect.scope, (scope) => Layer.buildWithScope(layer, scope)))
+      ),
+    "inside a running effect": (layer) => Child.effect("host", Effect.provide(Effect.never, layer))
+  }
+  for (const [where, host] of Object.entries(hosts)) {
+    rule("U1", `and escalates to the child that hosts it, built ${where}`, (kit) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          intensity: 1,
+          children: [kit.child("z"), host(fragile(kit, "a", "b"))]
+        })
+        yield* settle
+        kit.take()
+        yield* kit.crash("a")
+        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "start a", "start b"])
+        yield* kit.crash("a")
+        const error = yield* Effect.flip(app.await)
+        assert.strictEqual(error.child, "host")
+        const path = where === "in a child of its own" ? "app/host" : "app/host/fragile"
+        assert.strictEqual(error.reason._tag === "GaveUp" ? error.reason.error.path : "", path)
+      }))
+  }
+})
+
+describe("launch", () => {
+  rule(
+    "U4",
+    "fails with the chain of a root that gives up, after everything has been stopped",
+    (kit) =>
+      Effect.gen(function*() {
+        const app = Supervisor.layer("app", {
+          strategy: "one-for-one",
+          intensity: 0,
+          children: [kit.child("z"), Child.supervisor("nested", fragile(kit, "a"))]
+        })
+        const launched = yield* Effect.forkChild(Effect.flip(Supervisor.launch(app)))
+        yield* settle
+        kit.take()
+        yield* kit.crash("a")
+        assert.deepStrictEqual(kit.take(), ["exit a", "stop z"])
+        const exit = launched.pollUnsafe()
+        assert.include(String(exit), "app/nested/a failed: a crashed\napp/nested gave up on \"a\"")
+      })
+  )
+
+  rule("A1", "succeeds when a root shuts itself down", (kit) =>
+    Effect.gen(function*() {
+      const app = Supervisor.layer("app", {
+        strategy: "one-for-one",
+        autoShutdown: "any-significant",
+        children: [kit.child("z"), kit.child("main", { restart: "transient", significant: true })]
+      })
+      const launched = yield* Effect.forkChild(Supervisor.launch(app))
+      yield* settle
+      kit.take()
+      yield* kit.leave("main", Effect.void)
+      assert.deepStrictEqual(kit.take(), ["exit main", "stop z"])
+      assert.strictEqual(launched.pollUnsafe()?._tag, "Success")
+    }))
+
+  rule("S3", "fails with ChildStartFailed when the tree does not start", (kit) =>
+    Effect.gen(function*() {
+      const app = Supervisor.layer("app", { strategy: "one-for-one", children: [kit.child("a", { starts: ["fail"] })] })
+      const error = yield* Effect.flip(Supervisor.launch(app))
+      assert.strictEqual(error._tag, "ChildStartFailed")
+      assert.strictEqual(error.message, "app/a could not start: a does not start\napp could not start \"a\"")
+    }))
+
+  rule(
+    "U4",
+    "ends with the first of several roots, also while another is still being built",
+    (kit) =>
+      Effect.gen(function*() {
+        const slow = Supervisor.layer("slow", {
+          strategy: "one-for-one",
+          children: [kit.child("s", { starts: ["hold"] })]
+        })
+        const launched = yield* Effect.forkChild(
+          Effect.flip(Supervisor.launch(Layer.mergeAll(slow, fragile(kit, "a"))))
+        )
+        yield* settle
+        yield* kit.crash("a")
+        assert.deepStrictEqual(kit.take(), ["hold s", "start a", "exit a"])
+        assert.strictEqual(launched.pollUnsafe()?._tag, "Success")
+      })
+  )
+
+  rule("T9", "stops everything in order when it is interrupted", (kit) =>
+    Effect.gen(function*() {
+      const app = Supervisor.layer("app", { strategy: "one-for-one", children: [kit.child("a"), kit.child("b")] })
+      const launched = yield* Effect.forkChild(Supervisor.launch(app))
+      yield* settle
+      kit.take()
+      launched.interruptUnsafe()
+      yield* settle
+      assert.deepStrictEqual(kit.take(), ["stop b", "stop a"])
+      assert.isDefined(launched.pollUnsafe())
+    }))
+
+  rule("U1", "inside a child keeps the tree's paths, and fails that child", (kit) =>
+    Effect.gen(function*() {
+      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+        strategy: "one-for-one",
+        intensity: 0,
+        children: [Child.effect("host", Supervisor.launch(fragile(kit, "a")))]
+      })
+      yield* settle
+      yield* kit.crash("a")
+      const error = yield* Effect.flip(app.await)
+      assert.strictEqual(error.reason._tag, "Failure")
+      assert.include(error.message, "app/host/fragile")
+    }))
+})

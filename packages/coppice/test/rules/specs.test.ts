@@ -1,0 +1,78 @@
+import { assert, describe } from "@effect/vitest"
+import { Child, Supervisor, SupervisorError } from "coppice"
+import { Cause, Duration, Effect, Exit } from "effect"
+import { type AnyChild, rule } from "../support/kit.ts"
+
+const defect = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+
+describe("specs", () => {
+  rule(
+    "V1",
+    "default to permanent, not significant, and the kind's shutdown time; getChildSpec answers them",
+    () =>
+      Effect.gen(function*() {
+        const child = Child.effect("a", Effect.never)
+        const app = yield* Supervisor.make("app", { strategy: "one-for-one", children: [child] })
+        const spec = yield* app.getChildSpec("a")
+        assert.strictEqual(spec, child)
+        assert.deepStrictEqual(
+          { id: spec.id, kind: spec.kind, type: spec.type, restart: spec.restart, significant: spec.significant },
+          { id: "a", kind: "effect", type: "worker", restart: "permanent", significant: false }
+        )
+        assert.deepStrictEqual(spec.shutdown, Duration.seconds(5))
+      })
+  )
+
+  rule(
+    "V2",
+    "with a bad value are refused by name: an empty id, one with a slash, a negative shutdown time",
+    (kit) =>
+      Effect.gen(function*() {
+        const wrong: Record<string, AnyChild> = {
+          "app/: an id is not empty and contains no slash": kit.child(""),
+          "app/a/b: an id is not empty and contains no slash": kit.child("a/b"),
+          "app/c: a permanent child cannot be significant, as it never ends for good: make it transient or temporary":
+            kit
+              .child("c", { significant: true } as {})
+        }
+        for (const [message, child] of Object.entries(wrong)) {
+          const children = [kit.child("first"), child]
+          const exit = yield* Effect.exit(Supervisor.make("app", { strategy: "one-for-one", children }))
+          const invalid = defect(exit)
+          assert.isTrue(invalid instanceof SupervisorError.InvalidChild)
+          assert.strictEqual((invalid as SupervisorError.InvalidChild).message, message)
+        }
+        assert.deepStrictEqual(kit.take(), [])
+      })
+  )
+
+  rule("V3", "with the same id twice are refused before anything starts", (kit) =>
+    Effect.gen(function*() {
+      const children = [kit.child("a"), kit.child("b"), kit.child("a")]
+      const exit = yield* Effect.exit(Supervisor.make("app", { strategy: "one-for-one", children }))
+      assert.strictEqual(String((defect(exit) as Error).message), "app/a: two children have this id")
+      assert.deepStrictEqual(kit.take(), [])
+    }))
+
+  rule(
+    "V4",
+    "and options are told apart: a supervisor's own bad option names it and its value",
+    (kit) =>
+      Effect.gen(function*() {
+        const of = (options: { readonly intensity?: number; readonly period?: Duration.Input }) =>
+          Effect.map(
+            Effect.exit(Supervisor.make("app", { strategy: "one-for-one", ...options, children: [kit.child("a")] })),
+            (exit) => (defect(exit) as Error).message
+          )
+        assert.strictEqual(yield* of({ intensity: -1 }), "app: intensity is a whole number from zero, not -1")
+        assert.strictEqual(yield* of({ period: 0 }), "app: period is longer than zero, not 0 ms")
+      })
+  )
+
+  rule("V5", "can be checked without starting anything: a child is a plain value", () =>
+    Effect.sync(() => {
+      let ran = false
+      const child = Child.effect("a", Effect.sync(() => ran = true), { restart: "transient" })
+      assert.deepStrictEqual([child.id, child.restart, ran], ["a", "transient", false])
+    }))
+})
