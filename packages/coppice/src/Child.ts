@@ -44,26 +44,30 @@ export type RestartType = "permanent" | "transient" | "temporary"
  * @category models
  * @since 0.1.0
  */
-export interface Child<out Id extends string, out Provides, out Requires> extends Pipeable {
+export interface Child<out Id extends string, out Provides, out Requires> extends Any {
   readonly [TypeId]: {
     readonly _Provides: Types.Covariant<Provides>
     readonly _Requires: Types.Covariant<Requires>
   }
   readonly id: Id
+}
+
+/**
+ * Any child. Its types are hidden, not `any`: an `any` would flow back into what is written where a child is expected,
+ * and requirements would vanish.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Any extends Pipeable {
+  readonly [TypeId]: unknown
+  readonly id: string
   readonly kind: "effect" | "make" | "layer" | "supervisor"
   readonly type: "worker" | "supervisor"
   readonly restart: RestartType
   readonly significant: boolean
   readonly shutdown: Duration.Duration | "brutal-kill"
 }
-
-/**
- * Any child.
- *
- * @category models
- * @since 0.1.0
- */
-export type Any = Child<string, any, any>
 
 /**
  * What all kinds of children have in common.
@@ -150,12 +154,12 @@ export const effect = <const Id extends string, A, E, R>(
  * @category constructors
  * @since 0.1.0
  */
-export const make = <const Id extends string, A, E, R, E0, R0>(
+export const make = <const Id extends string, Body extends Effect.Effect<any, any, any>, E, R>(
   id: Id & ValidId<Id>,
-  acquire: Effect.Effect<Effect.Effect<A, E, R>, E0, R0>,
+  acquire: Effect.Effect<Body, E, R>,
   options?: Options
-): Child<Id, never, Exclude<R | R0, Scope.Scope>> =>
-  new Spec(id, { kind: "make", acquire: acquire as AnyEffect<AnyEffect> }, options) as any
+): Child<Id, never, Exclude<R | Effect.Services<Body>, Scope.Scope>> =>
+  new Spec(id, { kind: "make", acquire: acquire as unknown as AnyEffect<AnyEffect> }, options) as any
 
 /**
  * Creates a child from a layer.

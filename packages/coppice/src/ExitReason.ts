@@ -140,7 +140,8 @@ export class RestartIntensityExceeded extends Schema.TaggedError<RestartIntensit
     path: Schema.String,
     child: Schema.String,
     intensity: Schema.Int,
-    periodMillis: Schema.Finite,
+    // @effect-diagnostics-next-line schemaNumber:off - a period may be infinite
+    periodMillis: Schema.Number,
     restarts: Schema.Int,
     pattern: Schema.Literals(["failed-to-start", "returned", "mixed"]),
     reason: ExitReason
@@ -316,7 +317,7 @@ const firstLine = (text: string): string => {
   return line.length > maxLength ? `${line.slice(0, maxLength)}…` : line
 }
 
-// What a user throws may itself throw when it is read, and a report must not.
+// What a user throws may itself throw when it is read, here and below; a report must not.
 const formatError = (error: unknown): string => {
   try {
     if (Predicate.hasProperty(error, "message") && typeof error.message === "string" && error.message !== "") {
@@ -351,22 +352,30 @@ export const childStory = (path: string, reason: ExitReason): ReadonlyArray<stri
   if (reason._tag === "GaveUp") return story(reason.error)
   if (reason._tag === "StartFailed") {
     if (reason.error instanceof RestartIntensityExceeded) return story(reason.error)
-    // A nested supervisor's ChildStartFailed tells its own story; it is told apart by its shape, not by its class,
-    // because that class is built on this module.
-    const error = reason.error
-    if (Predicate.isTagged(error, "ChildStartFailed") && error instanceof Error) {
-      return [...error.message.split("\n"), `${path} could not start`]
-    }
+    const inner = innerStory(reason.error)
+    if (inner !== undefined) return [...inner.split("\n"), `${path} could not start`]
   }
   return [`${path} ${format(reason)}`]
 }
 
-const gaveUpLine = (error: RestartIntensityExceeded): string =>
-  `${error.path} gave up on "${error.child}": ${error.restarts} restarts needed within ${
-    seconds(error.periodMillis)
-  }, ${error.intensity} allowed`
+// A nested supervisor's ChildStartFailed tells its own story. It is told by its shape, because its class is built on
+// this module.
+const innerStory = (error: unknown): string | undefined => {
+  try {
+    return Predicate.isTagged(error, "ChildStartFailed") && error instanceof Error ? error.message : undefined
+  } catch {
+    return undefined
+  }
+}
 
-const seconds = (millis: number): string => millis < 1000 ? `${millis} ms` : `${millis / 1000} s`
+const gaveUpLine = (error: RestartIntensityExceeded): string =>
+  `${error.path} gave up on "${error.child}": ${error.restarts} restarts needed ${within(error.periodMillis)}, ` +
+  `${error.intensity} allowed`
+
+const within = (millis: number): string => {
+  if (millis === Infinity) return "since its start"
+  return millis < 1000 ? `within ${millis} ms` : `within ${millis / 1000} s`
+}
 
 const leaf = (error: RestartIntensityExceeded): RestartIntensityExceeded => {
   let current = error

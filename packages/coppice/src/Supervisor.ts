@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -342,6 +343,7 @@ export const Service =
 
 /**
  * What `launch` can be asked for: `onEvent` is run for every event, from the start of the tree to its end, one at a time.
+ * It is behind by 4096 events at most, and the program's end waits 5 seconds for the last ones to be told.
  *
  * @category models
  * @since 0.1.0
@@ -411,18 +413,35 @@ export const launch: {
     }))
 )
 
+/** How long a launched program that has ended waits for `onEvent` to be told the rest. */
+const tellingTime = Duration.seconds(5)
+
 // The queue outlives the tree, so that its last events are told as well.
 const tell = Effect.fnUntraced(function*<R>(
   launched: Launched,
   onEvent: (event: SupervisorEvent) => Effect.Effect<void, never, R>
 ) {
-  const queue = yield* Effect.acquireRelease(
+  const tellOne = (event: SupervisorEvent) =>
+    Effect.suspend(() => onEvent(event)).pipe(
+      Effect.catchCause((cause) => Effect.logError(`onEvent failed at ${event._tag} of ${event.path}`, cause))
+    )
+  const { queue } = yield* Effect.acquireRelease(
     Effect.gen(function*() {
       const queue = yield* Queue.sliding<SupervisorEvent, Cause.Done>(eventBuffer)
-      const teller = yield* Effect.forkDetach(Stream.runForEach(Stream.fromQueue(queue), onEvent))
-      return { queue, teller }
+      const telling = yield* Effect.forkDetach(Stream.runForEach(Stream.fromQueue(queue), tellOne))
+      return { queue, telling }
     }),
-    ({ queue, teller }) => Effect.andThen(Queue.end(queue), Fiber.join(teller))
+    ({ queue, telling }) =>
+      Queue.end(queue).pipe(
+        Effect.andThen(Effect.timeoutOption(Fiber.await(telling), tellingTime)),
+        Effect.flatMap((ended) => Option.isSome(ended) ? Effect.void : stopTelling(telling))
+      )
   )
-  yield* listen(launched.events, queue.queue)
+  yield* listen(launched.events, queue)
 })
+
+const stopTelling = (telling: Fiber.Fiber<void>) =>
+  Effect.andThen(
+    Effect.logWarning(`onEvent has not returned for ${Duration.format(tellingTime)}: the last events are not told`),
+    Effect.sync(() => telling.interruptUnsafe())
+  )

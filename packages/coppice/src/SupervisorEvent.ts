@@ -4,7 +4,8 @@
  * Each event names the `path` of the child or supervisor it is about, its `incarnation` (1 for the first start) and the
  * time in milliseconds since the epoch. A child's life is `ChildStarting`, then `ChildStarted`, `ChildIgnored` or
  * `ChildStartFailed`; a child that started ends with `ChildExited` when it left by itself, or with `ChildStopped` when
- * its supervisor stopped it. `ChildAbandoned` comes before either when it would not go in its time.
+ * its supervisor stopped it and its resources are released. Where a child would not go in its time there is a
+ * `ChildAbandoned`, after the `ChildExited` or before the `ChildStopped`.
  *
  * @since 0.1.0
  */

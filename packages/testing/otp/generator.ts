@@ -81,12 +81,12 @@ const everyday: Theme = {
   intensity: [[0, 13], [1, 30], [2, 27], [3, 15], [5, 10], [10, 5]],
   failing: 0.38,
   moves: [
-    ["leave", 58],
+    ["leave", 66],
     ["terminate", 7],
     ["restart", 6],
     ["delete", 5],
     ["add", 8],
-    ["again", 4],
+    ["again", 5],
     ["bounce", 8],
     ["renew", 4]
   ],
@@ -129,7 +129,7 @@ const calls: Theme = {
     ["restart", 14],
     ["delete", 10],
     ["add", 12],
-    ["again", 8],
+    ["again", 11],
     ["bounce", 14],
     ["renew", 8]
   ]
@@ -147,7 +147,7 @@ const clock: Theme = {
   clock: true
 }
 
-const themes: Weighted<Theme> = [[everyday, 40], [cascade, 17], [departure, 15], [calls, 17], [clock, 11]]
+const themes: Weighted<Theme> = [[everyday, 40], [cascade, 17], [departure, 15], [calls, 15], [clock, 14]]
 
 /** What is settled for one scenario before it is made. */
 interface Plan {
@@ -170,9 +170,9 @@ export const generate = (seed: number, number: number, id: string): Scenario => 
     random,
     theme,
     levels: random.weighted(theme.levels),
-    ignore: random.chance(0.1),
+    ignore: random.chance(0.11),
     stubborn: !theme.clock && random.chance(0.5),
-    broken: random.chance(0.05)
+    broken: random.chance(0.035)
   }
   const tree = growTree(plan)
   return { id, tree, steps: planSteps(plan, tree) }
@@ -206,7 +206,7 @@ const growSupervisor = (
   return withoutDefaults({
     id: place.id,
     type: "supervisor",
-    strategy: random.weighted<Strategy>([["one_for_one", 3], ["one_for_all", 4], ["rest_for_one", 4]]),
+    strategy: random.weighted<Strategy>([["one_for_one", 6], ["one_for_all", 7], ["rest_for_one", 8]]),
     intensity: random.weighted(place.level === 1 ? theme.rootIntensity : theme.intensity),
     period: theme.clock && (place.level === 1 || random.chance(0.85)) ? 1 : periodNever,
     autoShutdown,
@@ -222,7 +222,7 @@ const growChildren = (
   place: { readonly level: number; readonly autoShutdown: AutoShutdown }
 ): ReadonlyArray<Child> => {
   const { random } = plan
-  const wanted = place.level === 1 ? random.between(2, childrenMax) : random.between(1, childrenMax)
+  const wanted = random.between(place.level === 1 || random.chance(0.85) ? 2 : 1, childrenMax)
   const children: Array<Child> = []
   while (children.length < wanted && supplies.nodes > 0) {
     supplies.nodes -= 1
@@ -271,15 +271,14 @@ const makeWorker = (plan: Plan, id: string, options: {
   })
 }
 
-const failingFirst = (plan: Plan): ReadonlyArray<StartOutcome> =>
-  plan.random.weighted<ReadonlyArray<StartOutcome>>([[["fail"], 6], [["fail", "fail"], 2], [
-    ["ignore"],
-    plan.ignore ? 2 : 0
-  ]])
+const failingFirst = ({ ignore, random }: Plan): ReadonlyArray<StartOutcome> => {
+  if (random.chance(ignore ? 0.5 : 0)) return ["ignore"]
+  return random.chance(0.75) ? ["fail"] : ["fail", "fail"]
+}
 
 const startOutcomes = ({ ignore, random, theme }: Plan): ReadonlyArray<StartOutcome> => {
   if (ignore && random.chance(0.15)) {
-    return random.weighted<ReadonlyArray<StartOutcome>>([[["ignore"], 3], [["ok", "ignore"], 5], [
+    return random.weighted<ReadonlyArray<StartOutcome>>([[["ignore"], 4], [["ok", "ignore"], 5], [
       ["ignore", "fail"],
       1
     ]])
@@ -449,11 +448,11 @@ const moves: Record<Move, (story: Story) => void> = {
 // How many of the steps stay that OTP answered without doing anything. Some have to:
 // the answers are part of what is recorded.
 const idleShare: { readonly [result: string]: number } = {
-  "error:not_running": 0.06,
+  "error:not_running": 0.15,
   "error:noproc": 0.15,
   "error:not_found": 0.4,
-  "error:running": 0.4,
-  "error:already_started": 0.4
+  "error:running": 0.7,
+  "error:already_started": 0.6
 }
 
 /**

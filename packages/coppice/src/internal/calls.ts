@@ -73,8 +73,8 @@ const call = <A, E>(core: SupervisorCore, operation: () => Effect.fn.Return<A, E
     return Effect.callback<A, E | CallFailed>((resume) => {
       core.mailbox.post({
         _tag: "Call",
-        run: Effect.map(Effect.exit(Effect.gen(operation)), (exit) => resume(exit)),
-        refuse: () => resume(Effect.fail(new SupervisorDown({ path: core.path })))
+        run: Effect.map(Effect.exit(Effect.gen(operation)), (exit) => core.report.guard(() => resume(exit))),
+        refuse: () => core.report.guard(() => resume(Effect.fail(new SupervisorDown({ path: core.path }))))
       })
     })
   })

@@ -1,7 +1,5 @@
-import type { Child } from "../Child.ts"
+import type { Any, Child } from "../Child.ts"
 import type { Strategy } from "./strategy.ts"
-
-type Any = Child<string, any, any>
 
 type IdOf<C> = C extends Child<infer Id, any, any> ? Id : never
 type ProvidesOf<C> = C extends Child<any, infer Provides, any> ? Provides : never

@@ -106,7 +106,10 @@ export class Incarnation implements Parent {
     context: Context.Context<never>,
     onExit: (exit: Exit.Exit<unknown, unknown>) => void
   ): void {
-    const first = Effect.withFiber((fiber) => {
+    let observed = false
+    const observe = (fiber: Fiber.Fiber<unknown, unknown>) => {
+      if (observed) return
+      observed = true
       this.fiber = fiber
       fiber.addObserver((exit) => {
         this.fiber = undefined
@@ -114,24 +117,28 @@ export class Incarnation implements Parent {
         onExit(exit)
         this.onFiberDone?.()
       })
+    }
+    const first = Effect.withFiber((fiber) => {
+      observe(fiber)
       return effect
     })
-    this.guardObservers(() => Effect.runForkWith(context)(first))
+    // Observed from outside only where a scheduler has put off even the first operation.
+    this.supervisor.report.guard(() => observe(Effect.runForkWith(context)(first)))
   }
 
   /** Asks the fiber to go. */
   interrupt(brutal: boolean): void {
     const fiber = this.fiber
     if (fiber === undefined) return
-    this.guardObservers(() => fiber.interruptUnsafe(undefined, brutal ? askedToDie : askedToShutDown))
+    this.supervisor.report.guard(() => fiber.interruptUnsafe(undefined, brutal ? askedToDie : askedToShutDown))
   }
 
-  // A fiber's observers run in whoever ends it, and Effect lets what they throw through.
-  private guardObservers(run: () => void): void {
-    try {
-      run()
-    } catch (thrown) {
-      this.supervisor.report.observerThrew(this, thrown)
-    }
+  /**
+   * A fiber ended that nobody judges any more: it was told to, or its child had left already. How it really went changes
+   * nothing; it is only reported when it is unexpected (rule T7).
+   */
+  endedUnjudged(exit: Exit.Exit<unknown, unknown>): void {
+    if (exit._tag === "Success" || exit.cause.reasons.every((reason) => reason._tag === "Interrupt")) return
+    this.supervisor.report.shutdownFailed(this, exit.cause)
   }
 }

@@ -38,8 +38,9 @@ export class Launched implements Parent {
     this.roots.delete(supervisor.path)
   }
 
-  ended(_supervisor: SupervisorCore, reason: ExitReason): boolean {
-    Deferred.doneUnsafe(this.over, reason._tag === "GaveUp" ? Exit.fail(reason.error) : Exit.void)
+  ended(supervisor: SupervisorCore, reason: ExitReason): boolean {
+    const exit = reason._tag === "GaveUp" ? Exit.fail(reason.error) : Exit.void
+    supervisor.report.guard(() => Deferred.doneUnsafe(this.over, exit))
     return true
   }
 }

@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,7 +20,10 @@ const fairness = 256
  * A supervisor's life: it starts its children, handles one message at a time, and ends once, by a stop order, by giving
  * up or by automatic shutdown.
  */
-export const run = Effect.fnUntraced(function*(core: SupervisorCore): Step {
+export const run = (core: SupervisorCore): Effect.Effect<void> =>
+  Effect.catchCause(Effect.gen(() => live(core)), (cause) => lastResort(core, cause))
+
+function* live(core: SupervisorCore): Step {
   if (!(yield* startAll(core))) return
   let handled = 0
   while (true) {
@@ -37,6 +41,19 @@ export const run = Effect.fnUntraced(function*(core: SupervisorCore): Step {
     const reason = message._tag === "Exit" ? yield* handleExit(core, message) : yield* handleRetry(core, message)
     if (reason !== undefined) return yield* finish(core, reason)
   }
+}
+
+// A defect of ours must not leave anybody waiting for ever.
+const lastResort = Effect.fnUntraced(function*(core: SupervisorCore, cause: Cause.Cause<never>): Step {
+  const wasUp = core.status !== "starting"
+  core.report.loopDied(cause)
+  core.stopOrdered = true
+  yield* Effect.exit(Effect.gen(() => stopDownTo(core, core.children.first, false)))
+  core.status = "failed"
+  refuseCalls(core)
+  core.report.guard(() => Deferred.doneUnsafe(core.started, Exit.failCause(cause)))
+  core.report.guard(() => Deferred.doneUnsafe(core.ended, Exit.failCause(cause)))
+  if (wasUp) core.parent?.ended(core, { _tag: "Defect", defect: Cause.squash(cause), cause })
 })
 
 // The initial start (rules S1–S4). False: the supervisor has ended.
@@ -44,16 +61,16 @@ function* startAll(core: SupervisorCore): Step<boolean> {
   const failed = yield* startFrom(core, core.children.first, false)
   if (failed === undefined && !core.stopOrdered) {
     core.status = "running"
-    if (core.events.heard > 0) core.events.publish({ _tag: "SupervisorStarted", ...about(core) })
+    if (core.events.heard > 0) core.publish({ _tag: "SupervisorStarted", ...about(core) })
     core.report.supervisorStarted()
-    Deferred.doneUnsafe(core.started, Exit.void)
+    core.report.guard(() => Deferred.doneUnsafe(core.started, Exit.void))
     return true
   }
   yield* finish(core, shutdown())
   const exit = failed === undefined
     ? Exit.interrupt()
     : Exit.fail(new ChildStartFailed({ path: core.path, id: failed.entry.spec.id, reason: failed.reason }))
-  Deferred.doneUnsafe(core.started, exit)
+  core.report.guard(() => Deferred.doneUnsafe(core.started, exit))
   return false
 }
 
@@ -70,10 +87,10 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
   if (core.events.heard > 0) {
     const timeMillis = entry.exitedAtMillis
     const { path, number } = incarnation
-    core.events.publish({ _tag: "ChildExited", path, incarnation: number, timeMillis, reason, verdict })
+    core.publish({ _tag: "ChildExited", path, incarnation: number, timeMillis, reason, verdict })
   }
   core.report.exited(incarnation, reason, verdict)
-  const ending = end(incarnation, reason._tag === "Killed" ? "killed" : "left")
+  const ending = end(incarnation, reason._tag === "Killed")
   if (ending !== undefined) {
     yield* ending
     if (verdict === "restart") core.window.restamp(core.monotonicMillis())
@@ -119,7 +136,7 @@ const hasActiveSignificant = (core: SupervisorCore, except: Entry): boolean => {
 function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<undefined> {
   if (core.stopOrdered) return
   if (core.events.heard > 0) {
-    core.events.publish({
+    core.publish({
       _tag: "ChildRestarting",
       path: `${core.path}/${entry.spec.id}`,
       incarnation: entry.number,
@@ -155,7 +172,7 @@ const giveUp = (core: SupervisorCore, entry: Entry, reason: ExitReason): ExitRea
   const { intensity, periodMillis, count, pattern } = core.window
   const child = entry.spec.id
   entry.down("failed")
-  if (core.events.heard > 0) core.events.publish({ _tag: "SupervisorGaveUp", ...about(core), child, reason })
+  if (core.events.heard > 0) core.publish({ _tag: "SupervisorGaveUp", ...about(core), child, reason })
   const error = new RestartIntensityExceeded({
     path: core.path,
     child,
@@ -175,17 +192,21 @@ function* finish(core: SupervisorCore, reason: ExitReason): Step {
   core.status = "stopping"
   yield* stopDownTo(core, core.children.first, false)
   core.status = reason._tag === "GaveUp" ? "failed" : "stopped"
-  for (let message = core.mailbox.take(); message !== undefined; message = core.mailbox.take()) {
-    if (message._tag === "Call") message.refuse()
-  }
+  refuseCalls(core)
   if (wasUp) {
-    if (core.events.heard > 0) core.events.publish({ _tag: "SupervisorStopped", ...about(core), reason })
+    if (core.events.heard > 0) core.publish({ _tag: "SupervisorStopped", ...about(core), reason })
     core.report.supervisorStopped(reason)
   }
   core.events.detach()
   core.parent?.detach(core)
-  Deferred.doneUnsafe(core.ended, Exit.succeed(reason))
+  core.report.guard(() => Deferred.doneUnsafe(core.ended, Exit.succeed(reason)))
   if (wasUp && !core.stopOrdered) escalate(core, reason)
+}
+
+const refuseCalls = (core: SupervisorCore): void => {
+  for (let message = core.mailbox.take(); message !== undefined; message = core.mailbox.take()) {
+    if (message._tag === "Call") message.refuse()
+  }
 }
 
 // The parent judges this end like any other exit (rule U2). Where there is none to hear it, it is not silent.

@@ -27,7 +27,7 @@ export function* startOne(
   if (outcome === "started") return
   const incarnation = entry.incarnation!
   entry.state = "stopping"
-  const ending = end(incarnation, "left")
+  const ending = end(incarnation)
   if (ending !== undefined) yield* ending
   if (outcome === "aborted") {
     entry.down("stopped")
@@ -35,7 +35,7 @@ export function* startOne(
   }
   const about = { path: incarnation.path, incarnation: incarnation.number, timeMillis: core.nowMillis() }
   if (outcome === "ignored") {
-    if (core.events.heard > 0) core.events.publish({ _tag: "ChildIgnored", ...about })
+    if (core.events.heard > 0) core.publish({ _tag: "ChildIgnored", ...about })
     entry.down("stopped")
     if (entry.spec.restart === "temporary") core.children.remove(entry)
     return outcome
@@ -43,7 +43,7 @@ export function* startOne(
   entry.down("failed")
   entry.exitReason = outcome
   entry.exitedAtMillis = about.timeMillis
-  if (core.events.heard > 0) core.events.publish({ _tag: "ChildStartFailed", ...about, reason: outcome })
+  if (core.events.heard > 0) core.publish({ _tag: "ChildStartFailed", ...about, reason: outcome })
   core.report.startFailed(incarnation, outcome)
   return { entry, reason: outcome }
 }
@@ -87,11 +87,11 @@ export const stopOne = (core: SupervisorCore, entry: Entry): Effect.Effect<void>
     return undefined
   }
   entry.state = "stopping"
-  const ending = end(incarnation, "asked")
+  const ending = end(incarnation)
   const stopped = () => {
     entry.down("stopped")
     if (core.events.heard > 0) {
-      core.events.publish({
+      core.publish({
         _tag: "ChildStopped",
         path: incarnation.path,
         incarnation: incarnation.number,

@@ -2,7 +2,6 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as ErrorReporter from "effect/ErrorReporter"
-import * as Exit from "effect/Exit"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
@@ -87,17 +86,36 @@ export class Report {
     })
   }
 
-  /** An asked child went with an error of its own. */
+  /** A fiber that was told to end, or whose child had left already, ended with an error of its own. */
   shutdownFailed(incarnation: Incarnation, cause: Cause.Cause<unknown>): void {
-    this.problem("child failed while it was stopped", incarnation, cause)
+    this.problem("child failed while it ended", incarnation, cause)
   }
 
   finalizerFailed(incarnation: Incarnation, cause: Cause.Cause<unknown>): void {
     this.problem("a finalizer of a child failed", incarnation, cause)
   }
 
-  observerThrew(incarnation: Incarnation, thrown: unknown): void {
-    this.problem("an observer of a child's fiber threw", incarnation, Cause.die(thrown))
+  /**
+   * Does something that may run the observers of somebody else's fibers. Effect lets what they throw through to whoever
+   * ended the fiber, which must not hurt the supervisor.
+   */
+  guard(run: () => void): void {
+    try {
+      run()
+    } catch (thrown) {
+      if (this.error) this.write("Error", "an observer of a fiber threw", "shutdown-error", {}, Cause.die(thrown))
+    }
+  }
+
+  /** The supervisor itself has failed. */
+  loopDied(cause: Cause.Cause<unknown>): void {
+    this.write(
+      "Fatal",
+      "the supervisor itself failed, which is a bug in coppice: its children are stopped",
+      "shutdown",
+      {},
+      cause
+    )
   }
 
   abandoned(incarnation: Incarnation, waitingFor: "fiber" | "scope"): void {
@@ -108,9 +126,7 @@ export class Report {
   abandonedFiberEnded(incarnation: Incarnation): void {
     if (!this.warning) return
     const fields = { child: incarnation.entry.spec.id, incarnation: incarnation.number }
-    const { exit } = incarnation
-    const cause = exit !== undefined && Exit.isFailure(exit) ? exit.cause : undefined
-    this.write("Warn", "an abandoned child has ended at last", "shutdown-error", fields, cause)
+    this.write("Warn", "an abandoned child has ended at last", "shutdown-error", fields)
   }
 
   gaveUp(error: RestartIntensityExceeded): void {
@@ -149,7 +165,10 @@ export class Report {
     cause: Cause.Cause<unknown> = Cause.empty
   ): void {
     const annotations = { supervisor: this.supervisor.path, context, ...fields }
-    Effect.runForkWith(this.context)(Effect.annotateLogs(Effect.logWithLevel(level)(message, cause), annotations))
+    const log = Effect.logWithLevel(level)
+    // A cause that cannot be rendered does not take the line with it.
+    const line = Effect.catchCause(log(message, cause), () => log(`${message} (its cause cannot be rendered)`))
+    Effect.runForkWith(this.context)(Effect.annotateLogs(line, annotations))
   }
 
   // A fresh error for each crash: reporters remember what they have seen.

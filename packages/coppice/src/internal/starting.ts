@@ -29,7 +29,7 @@ export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect
   entry.state = "starting"
   entry.startedAtMillis = core.nowMillis()
   if (core.events.heard > 0) {
-    core.events.publish({
+    core.publish({
       _tag: "ChildStarting",
       path: incarnation.path,
       incarnation: incarnation.number,
@@ -66,7 +66,7 @@ const startInFiber = (
       ? how.acquire
       : Layer.buildWithMemoMap(how.layer, new OwnLayers(core.surroundings, how.layer), incarnation.scope)
     incarnation.fork(acquire, Context.add(context, CurrentStart, inProgress), (exit) => {
-      if (!inProgress.active) return
+      if (!inProgress.active) return incarnation.endedUnjudged(exit)
       // Over before the body begins: from here on the child may call its supervisor, and stop it.
       end()
       const outcome = judgeStart(core, incarnation, exit)
@@ -97,7 +97,7 @@ const hasStarted = (core: SupervisorCore, incarnation: Incarnation): void => {
   incarnation.status = "running"
   incarnation.entry.state = "running"
   if (core.events.heard > 0) {
-    core.events.publish({
+    core.publish({
       _tag: "ChildStarted",
       path: incarnation.path,
       incarnation: incarnation.number,
@@ -111,7 +111,11 @@ const runBody = (
   incarnation: Incarnation,
   body: AnyEffect,
   context: Context.Context<never>
-): void => incarnation.fork(body, context, (exit) => incarnation.end(fromExit(exit)))
+): void =>
+  incarnation.fork(body, context, (exit) => {
+    if (incarnation.status === "running") incarnation.end(fromExit(exit))
+    else incarnation.endedUnjudged(exit)
+  })
 
 /** What a child runs in: its surroundings, its earlier siblings' services, its own scope and its name. */
 const childContext = (core: SupervisorCore, incarnation: Incarnation): Context.Context<never> => {

@@ -11,17 +11,12 @@ import { CurrentParent } from "./parent.ts"
  * bound it is abandoned: its scope is closed all the same, and nobody waits any more (rules T2–T4). Answers `undefined`
  * when that was done at once.
  */
-export const end = (
-  incarnation: Incarnation,
-  why: "asked" | "left" | "killed"
-): Effect.Effect<void> | undefined => {
-  const brutal = why === "killed" || incarnation.entry.spec.shutdown === "brutal-kill"
-  const wasAsked = why === "asked" && incarnation.fiber !== undefined
+export const end = (incarnation: Incarnation, killed = false): Effect.Effect<void> | undefined => {
+  const brutal = killed || incarnation.entry.spec.shutdown === "brutal-kill"
   incarnation.status = "closing"
   incarnation.interrupt(brutal)
   if (incarnation.fiber === undefined && incarnation.scope.state._tag === "Empty") {
     Scope.closeUnsafe(incarnation.scope, Exit.void)
-    if (wasAsked) reportUnexpected(incarnation)
     return undefined
   }
   return Effect.callback<void>((resume) => {
@@ -34,7 +29,6 @@ export const end = (
       resume(Effect.void)
     }
     const close = () => {
-      if (wasAsked) reportUnexpected(incarnation)
       closeScope(incarnation, settle)
     }
     if (incarnation.fiber === undefined) close()
@@ -62,14 +56,15 @@ const shutdownMillis = (incarnation: Incarnation): number => {
 }
 
 const abandon = (incarnation: Incarnation, settle: () => void): void => {
-  const { report, events } = incarnation.supervisor
+  const { supervisor } = incarnation
+  const { events, report } = supervisor
   const waitingFor = incarnation.fiber === undefined ? "scope" : "fiber"
   if (events.heard > 0) {
-    events.publish({
+    supervisor.publish({
       _tag: "ChildAbandoned",
       path: incarnation.path,
       incarnation: incarnation.number,
-      timeMillis: incarnation.supervisor.nowMillis(),
+      timeMillis: supervisor.nowMillis(),
       waitingFor
     })
   }
@@ -86,18 +81,12 @@ const abandon = (incarnation: Incarnation, settle: () => void): void => {
 const closeScope = (incarnation: Incarnation, onClosed: () => void): void => {
   const { supervisor } = incarnation
   const context = Context.add(supervisor.childContext, CurrentParent, incarnation)
-  Effect.runForkWith(context)(Effect.withFiber((fiber) => {
+  const close = Effect.withFiber((fiber) => {
     fiber.addObserver((exit) => {
       if (exit._tag === "Failure") supervisor.report.finalizerFailed(incarnation, exit.cause)
       onClosed()
     })
     return Scope.close(incarnation.scope, incarnation.exit ?? Exit.void)
-  }))
-}
-
-// How the asked child really goes changes nothing; it is only reported when it is unexpected (rule T7).
-const reportUnexpected = (incarnation: Incarnation): void => {
-  const { exit } = incarnation
-  if (exit?._tag !== "Failure" || exit.cause.reasons.every((reason) => reason._tag === "Interrupt")) return
-  incarnation.supervisor.report.shutdownFailed(incarnation, exit.cause)
+  })
+  supervisor.report.guard(() => Effect.runForkWith(context)(close))
 }

@@ -4,6 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { ExitReason, RestartIntensityExceeded } from "../ExitReason.ts"
 import type { ChildStartFailed } from "../SupervisorError.ts"
+import type { SupervisorEvent } from "../SupervisorEvent.ts"
 import { Children, Entry, type Retry } from "./children.ts"
 import { EventHub } from "./eventHub.ts"
 import type { Incarnation } from "./incarnation.ts"
@@ -109,6 +110,11 @@ export class SupervisorCore {
   /** The time for the restart window, which no change of the wall clock disturbs. */
   monotonicMillis(): number {
     return Number(this.clock.monotonicTimeNanosUnsafe()) / 1_000_000
+  }
+
+  /** Tells whoever listens. To be called only where somebody does: `if (core.events.heard > 0)`. */
+  publish(event: SupervisorEvent): void {
+    this.report.guard(() => this.events.publish(event))
   }
 
   /** The stop order: not a message, because it overtakes them all, and aborts the start in progress. */

@@ -362,7 +362,7 @@ describe("calls", () => {
 
   rule("C2", "startChild keeps what the caller supplied for the restarts of the child", () =>
     Effect.gen(function*() {
-      class Name extends Context.Service<Name, string>()("test/Name") {}
+      class Name extends Context.Service<Name, string>()("coppice/test/rules/calls.test/Name") {}
       const seen: Array<string> = []
       const child = Child.effect(
         "a",
@@ -380,7 +380,7 @@ describe("calls", () => {
 
   rule("C3", "startChild answers what a layer child has built", () =>
     Effect.gen(function*() {
-      class Name extends Context.Service<Name, string>()("test/Name") {}
+      class Name extends Context.Service<Name, string>()("coppice/test/rules/calls.test/Name") {}
       const app = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
       const { services } = yield* app.startChild(Child.layer("name", Layer.succeed(Name, "built")))
       assert.strictEqual(Context.get(services, Name), "built")

@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Child, ExitReason, Supervisor } from "coppice"
+import { Child, ExitReason, Supervisor, type SupervisorError } from "coppice"
 import { Effect, Layer } from "effect"
 import { ended, type Kit, rule, states } from "../support/kit.ts"
 import { settle } from "../support/quiet.ts"
@@ -111,7 +111,10 @@ describe("a supervisor that gives up", () => {
 })
 
 describe("a supervisor finds its parent through the context", () => {
-  const hosts: Record<string, (layer: Layer.Layer<never, unknown>) => Child.Child<"host", never, never>> = {
+  const hosts: Record<
+    string,
+    (layer: Layer.Layer<never, SupervisorError.ChildStartFailed>) => Child.Child<"host", never, never>
+  > = {
     "in a child of its own": (layer) => Child.supervisor("host", layer),
     "in a merged layer": (layer) => Child.layer("host", Layer.mergeAll(Layer.empty, layer, Layer.empty)),
     "three provides deep": (layer) =>

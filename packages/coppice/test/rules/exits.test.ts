@@ -1,12 +1,19 @@
 import { assert, describe } from "@effect/vitest"
-import { Supervisor } from "coppice"
+import { Supervisor, type SupervisorError } from "coppice"
 import { Effect } from "effect"
 import { ended, killed, type Kit, patient, rule, shutdown, states } from "../support/kit.ts"
 import { settle } from "../support/quiet.ts"
 
 type Restart = "permanent" | "transient" | "temporary"
 
-const exits: Record<string, (kit: Kit, app: Supervisor.Supervisor, id: string) => Effect.Effect<void, unknown>> = {
+const exits: Record<
+  string,
+  (
+    kit: Kit,
+    app: Supervisor.Supervisor,
+    id: string
+  ) => Effect.Effect<void, SupervisorError.ChildNotFound | SupervisorError.SupervisorDown>
+> = {
   normal: (kit, _, id) => kit.leave(id, Effect.void),
   shutdown: (kit, _, id) => kit.leave(id, shutdown),
   failure: (kit, _, id) => kit.crash(id),

@@ -115,7 +115,7 @@ describe("things that happen at the same time", () => {
         yield* kit.crashTogether(first, second)
         yield* kit.release("slow")
         assert.strictEqual(yield* ended(app), end)
-        assert.deepStrictEqual([kit.attempts("a"), kit.attempts("b")], starts)
+        assert.deepStrictEqual<ReadonlyArray<number>>([kit.attempts("a"), kit.attempts("b")], starts)
       }))
   }
 

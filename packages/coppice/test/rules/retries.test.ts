@@ -258,7 +258,7 @@ describe("a restart that fails", () => {
   rule(
     "F9",
     "leaves no second retry behind when it was cancelled and the child started by hand",
-    (kit) =>
+    () =>
       Effect.gen(function*() {
         const a = broken("a")
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {

@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor, SupervisorError } from "coppice"
 import { Effect, Exit, Scope } from "effect"
-import { Kit, rule, states } from "../support/kit.ts"
+import { rule, states } from "../support/kit.ts"
 import { settle } from "../support/quiet.ts"
 
 const failure = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined

@@ -188,7 +188,7 @@ const inScope = Effect.fnUntraced(function*<E>(test: (kit: Kit) => Effect.Effect
 export const rule = (
   number: string,
   sentence: string,
-  test: (kit: Kit) => Effect.Effect<void, unknown, Scope.Scope>
+  test: (kit: Kit) => Effect.Effect<void, {} | null | undefined, Scope.Scope>
 ): void => {
   it.effect(`${number}: ${sentence}`, () => withQuiet(inScope(test)).pipe(Effect.provide(Logger.layer([]))))
 }
