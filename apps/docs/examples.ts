@@ -55,7 +55,7 @@ const toTest = ({ body, line, source }: Example): string => {
   ].join("\n")
 }
 
-const examples = sources.flatMap((pattern) => globSync(pattern).sort()).flatMap(examplesIn)
+const examples = sources.flatMap((pattern) => globSync(pattern).toSorted()).flatMap(examplesIn)
 const unmarked = examples.filter((example) => example.info !== marker)
 for (const { line, source } of unmarked) {
   process.stderr.write(`${source}:${line}: this fence is not run: begin it with \`\`\`ts ${marker}\n`)

@@ -147,7 +147,7 @@ const clock: Theme = {
   clock: true
 }
 
-const themes: Weighted<Theme> = [[everyday, 40], [cascade, 17], [departure, 15], [calls, 15], [clock, 14]]
+const themes: Weighted<Theme> = [[everyday, 44], [cascade, 17], [departure, 14], [calls, 12], [clock, 14]]
 
 /** What is settled for one scenario before it is made. */
 interface Plan {

@@ -165,11 +165,11 @@ class Run {
       const [count, children] = asked.value.value
       supervisors[id] = {
         count: [count.specs, count.active, count.supervisors, count.workers],
-        children: children.map((child) => `${child.state === "running" ? "" : "-"}${child.id}`).reverse()
+        children: children.map((child) => `${child.state === "running" ? "" : "-"}${child.id}`).toReversed()
       }
     }
     const root = !this.rootStarted ? "not_started" : "root" in supervisors ? "alive" : "exited:shutdown"
-    return { root, workers: [...this.actors.workers.keys()].sort(), supervisors }
+    return { root, workers: [...this.actors.workers.keys()].toSorted(), supervisors }
   }
 
   private answer(effect: Effect.Effect<string>): string {

@@ -190,7 +190,7 @@ export const whichChildren = (core: SupervisorCore) =>
       state: entry.state,
       incarnation: entry.number,
       supervisors: Array.from(entry.incarnation?.supervisors ?? [])
-    })).reverse()
+    })).toReversed()
   })
 
 /** Rule C10. */

@@ -18,9 +18,8 @@ export class EventHub {
   }
 
   publish(event: SupervisorEvent): void {
-    for (let hub: EventHub | undefined = this; hub !== undefined; hub = hub.above) {
-      if (hub.listeners !== undefined) { for (const listener of hub.listeners) listener(event) }
-    }
+    if (this.listeners !== undefined) { for (const listener of this.listeners) listener(event) }
+    this.above?.publish(event)
   }
 
   /** Listens from now on; the answer stops it. */

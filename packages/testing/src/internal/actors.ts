@@ -134,10 +134,13 @@ export class Actors {
     }
     this.workers.set(spec.id, worker)
     this.write({ ev: "start", id: spec.id })
-    const body = Effect.onExit(spec.ignoresShutdown ? Effect.uninterruptible(waiting) : waiting, (exit) =>
-      Effect.sync(() =>
-        stopped(Exit.isSuccess(exit) ? "normal" : spec.shutdown === "brutal_kill" ? "killed" : "shutdown")
-      ))
+    const body = Effect.onExit(
+      spec.ignoresShutdown ? Effect.uninterruptible(waiting) : waiting,
+      (exit) =>
+        Effect.sync(() =>
+          stopped(Exit.isSuccess(exit) ? "normal" : spec.shutdown === "brutal_kill" ? "killed" : "shutdown")
+        )
+    )
     // Of one that does not react only its scope's closing tells that it is gone: it was abandoned, OTP's kill.
     return Effect.as(Effect.addFinalizer(() => Effect.sync(() => stopped("killed"))), body)
   }
