@@ -205,7 +205,8 @@ export const supervisor = <const Id extends string, ROut, E, RIn, const O extend
  *
  * - `path`: where the child is in its tree.
  * - `incarnation`: its number, 1 for the first start.
- * - `lastExit`: why the incarnation before this one ended, if it left by itself or failed to start.
+ * - `lastExit`: why the incarnation before this one ended; `Shutdown` if it was stopped, `Killed` if brutally, and none in
+ *   the first incarnation.
  * - `supervisor`: the supervisor it is a child of, with plain strings for ids.
  *
  * @category models

@@ -67,7 +67,9 @@ export type AutoShutdown = "never" | "any-significant" | "all-significant"
  *
  * - `strategy`: required. It also decides the types: under `"one-for-all"` and `"rest-for-one"` a child may use the
  *   services of earlier permanent siblings, under `"one-for-one"` it may not.
- * - `intensity`: how many restarts are allowed within `period`, a whole number from zero; default 3.
+ * - `intensity`: how many restarts are allowed within `period`, a whole number from zero; default 3. A failed restart is
+ *   tried again at once and counts again, and one supervisor's end is one restart for the next: intensities multiply
+ *   along a path of the tree.
  * - `period`: the length of that sliding window, longer than zero; default 5 seconds.
  * - `autoShutdown`: default `"never"`.
  * - `children`: in start order, with different ids.

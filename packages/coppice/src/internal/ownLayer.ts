@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import type { InvalidChild } from "../SupervisorError.ts"
 import type { AnyLayer } from "./spec.ts"
 
 type Built<ROut, E, RIn> = Effect.Effect<Context.Context<ROut>, E, RIn>
@@ -14,7 +15,8 @@ type Built<ROut, E, RIn> = Effect.Effect<Context.Context<ROut>, E, RIn>
 export class Surroundings {
   private readonly asked = new Map<unknown, unknown>()
   private readonly memoMap: Layer.MemoMap
-  private readonly own: AnyLayer | undefined
+  /** The supervisor's own layer, which is being built while its children start. */
+  readonly own: AnyLayer | undefined
   private readonly scope = Scope.makeUnsafe()
   /** Lets go of what is shared. To be done after the children have stopped. */
   readonly release: Effect.Effect<void> = Scope.close(this.scope, Exit.void)
@@ -25,10 +27,6 @@ export class Surroundings {
   }
 
   get<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
-    // Its own layer is being built right now, by whoever waits for this child: waiting for it would never end.
-    if (isSame(layer, this.own)) {
-      return Effect.die(new TypeError("A child's layer contains the layer of the supervisor it is a child of"))
-    }
     if (!this.asked.has(layer)) this.asked.set(layer, this.memoMap.get(layer, this.scope))
     return this.asked.get(layer) as Built<ROut, E, RIn> | undefined
   }
@@ -43,13 +41,19 @@ export class OwnLayers implements Layer.MemoMap {
   private readonly local = Layer.makeMemoMapUnsafe()
   private readonly surroundings: Surroundings
   private readonly listed: AnyLayer
+  private readonly invalid: (problem: string) => InvalidChild
 
-  constructor(surroundings: Surroundings, listed: AnyLayer) {
+  constructor(surroundings: Surroundings, listed: AnyLayer, invalid: (problem: string) => InvalidChild) {
     this.surroundings = surroundings
     this.listed = listed
+    this.invalid = invalid
   }
 
   get<RIn, E, ROut>(layer: Layer.Layer<ROut, E, RIn>, scope: Scope.Scope): Built<ROut, E, RIn> | undefined {
+    // Whoever builds it waits for this child: to wait for it here would never end.
+    if (isSame(layer, this.surroundings.own)) {
+      return Effect.die(this.invalid("its layer contains the layer of the supervisor it is a child of"))
+    }
     return this.local.get(layer, scope) ?? (isSame(layer, this.listed) ? undefined : this.surroundings.get(layer))
   }
 

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type { ExitReason } from "../ExitReason.ts"
+import { type ExitReason, killed, shutdown } from "../ExitReason.ts"
 import type { Entry } from "./children.ts"
 import { start } from "./starting.ts"
 import { end } from "./stopping.ts"
@@ -79,6 +79,8 @@ export function* stopDownTo(core: SupervisorCore, first: Entry | undefined, forg
   }
 }
 
+const askedToShutDown = shutdown()
+
 /** Stops one child if it runs, and cancels its retry if one is pending. */
 export const stopOne = (core: SupervisorCore, entry: Entry): Effect.Effect<void> | undefined => {
   const { incarnation } = entry
@@ -90,12 +92,14 @@ export const stopOne = (core: SupervisorCore, entry: Entry): Effect.Effect<void>
   const ending = end(incarnation)
   const stopped = () => {
     entry.down("stopped")
+    entry.exitReason = entry.spec.shutdown === "brutal-kill" ? killed : askedToShutDown
+    entry.exitedAtMillis = core.nowMillis()
     if (core.events.heard > 0) {
       core.publish({
         _tag: "ChildStopped",
         path: incarnation.path,
         incarnation: incarnation.number,
-        timeMillis: core.nowMillis()
+        timeMillis: entry.exitedAtMillis
       })
     }
     core.report.stopped(incarnation)

@@ -11,7 +11,7 @@ import { Incarnation } from "./incarnation.ts"
 import { OwnLayers } from "./ownLayer.ts"
 import { CurrentParent, CurrentStart, type StartInProgress } from "./parent.ts"
 import { isIgnore } from "./signals.ts"
-import type { AnyEffect, Spec } from "./spec.ts"
+import type { AnyEffect, AnyLayer, Spec } from "./spec.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
 /** How a start ended: the child runs, has nothing to run, was aborted by a stop order, or failed for this reason. */
@@ -62,9 +62,7 @@ const startInFiber = (
       resume(Effect.succeed(why === "stopped" ? "aborted" : startFailed(why)))
     }
     core.starting = incarnation
-    const acquire: AnyEffect = how.kind === "make"
-      ? how.acquire
-      : Layer.buildWithMemoMap(how.layer, new OwnLayers(core.surroundings, how.layer), incarnation.scope)
+    const acquire = how.kind === "make" ? how.acquire : buildOwn(core, incarnation, how.layer)
     incarnation.fork(acquire, Context.add(context, CurrentStart, inProgress), (exit) => {
       if (!inProgress.active) return incarnation.endedUnjudged(exit)
       // Over before the body begins: from here on the child may call its supervisor, and stop it.
@@ -81,16 +79,23 @@ const startInFiber = (
     if (core.stopOrdered) incarnation.abortStart?.("stopped")
   })
 
+const buildOwn = (core: SupervisorCore, incarnation: Incarnation, layer: AnyLayer): AnyEffect => {
+  const memoMap = new OwnLayers(core.surroundings, layer, (problem) => invalid(core, incarnation, problem))
+  return Layer.buildWithMemoMap(layer, memoMap, incarnation.scope)
+}
+
+const invalid = (core: SupervisorCore, incarnation: Incarnation, problem: string): InvalidChild =>
+  new InvalidChild({ path: core.path, id: incarnation.entry.spec.id, problem })
+
 const judgeStart = (
   core: SupervisorCore,
   incarnation: Incarnation,
   exit: Exit.Exit<unknown, unknown>
 ): "started" | "ignored" | ExitReason => {
   if (exit._tag === "Failure") return isIgnore(exit.cause) ? "ignored" : startFailed(fromExit(exit))
-  const spec = incarnation.entry.spec
-  if (spec.type === "worker" || incarnation.hasSupervisor) return "started"
+  if (incarnation.entry.spec.type === "worker" || incarnation.hasSupervisor) return "started"
   const problem = "it is listed with Child.supervisor, but its layer builds no supervisor: list it with Child.layer"
-  return startFailed(failure(new InvalidChild({ path: core.path, id: spec.id, problem })))
+  return startFailed(failure(invalid(core, incarnation, problem)))
 }
 
 const hasStarted = (core: SupervisorCore, incarnation: Incarnation): void => {
@@ -124,10 +129,8 @@ const childContext = (core: SupervisorCore, incarnation: Incarnation): Context.C
   if (core.isGroup && core.children.layers > 0) context = withSiblings(context, entry)
   if (entry.supplied !== undefined) context = Context.merge(context, entry.supplied)
   const names = { "coppice.path": incarnation.path, "coppice.incarnation": incarnation.number }
-  const logs = Context.get(context, References.CurrentLogAnnotations)
-  const spans = Context.get(context, References.TracerSpanAnnotations)
-  context = Context.add(context, References.CurrentLogAnnotations, { ...logs, ...names })
-  context = Context.add(context, References.TracerSpanAnnotations, { ...spans, ...names })
+  context = Context.add(context, References.CurrentLogAnnotations, { ...core.logAnnotations, ...names })
+  context = Context.add(context, References.TracerSpanAnnotations, { ...core.spanAnnotations, ...names })
   context = Context.add(context, CurrentParent, incarnation)
   return Context.add(context, Scope.Scope, incarnation.scope) as Context.Context<never>
 }

@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as References from "effect/References"
 import type { ExitReason, RestartIntensityExceeded } from "../ExitReason.ts"
 import type { ChildStartFailed } from "../SupervisorError.ts"
 import type { SupervisorEvent } from "../SupervisorEvent.ts"
@@ -59,6 +60,9 @@ export class SupervisorCore {
   readonly context: Context.Context<never>
   /** What every child's context begins with. */
   readonly childContext: Context.Context<never>
+  /** The annotations of the supervisor itself, to which each child's name is added. */
+  readonly logAnnotations: Readonly<Record<string, unknown>>
+  readonly spanAnnotations: Readonly<Record<string, unknown>>
   /** The start inside which this supervisor is being built, if any. */
   readonly outerStart: StartInProgress | undefined
   readonly started = Deferred.makeUnsafe<void, ChildStartFailed>()
@@ -88,6 +92,8 @@ export class SupervisorCore {
     this.report = new Report(this, context)
     this.surroundings = surroundings
     this.isGroup = isGroup(settings.strategy)
+    this.logAnnotations = Context.get(context, References.CurrentLogAnnotations)
+    this.spanAnnotations = Context.get(context, References.TracerSpanAnnotations)
     // One flat map, so that what each child adds stays a short chain on top of it.
     this.childContext = Context.makeUnsafe(Context.add(context, CurrentStart, undefined).mapUnsafe)
     for (const spec of settings.children) this.children.append(new Entry(spec))

@@ -1,0 +1,44 @@
+/** The tree. */
+import { Child, Supervisor } from "coppice"
+import { JobStore } from "./JobStore.ts"
+import { recovery } from "./Recovery.ts"
+import { Web } from "./Web.ts"
+import { worker } from "./Worker.ts"
+
+// How many restarts are too many? More than anything we do to this tree on purpose. Chaos crashes 33 children in 5 seconds
+// on the average: six for the web server, eleven below the store, seventeen workers. Three workers that meet nothing but
+// poison crash 30 times. Each bound is more than the double of that sum.
+//
+// But not more than needed. What restarts do not mend, such as a full disk, is tried again at once, and a supervisor that
+// gave up is itself restarted by the next one: up to 20 times 100 starts, still over within a second.
+const period = "5 seconds"
+
+// Rest-for-one, as the recovery uses the connection that the database gives it and must not outlive it.
+const store = Supervisor.layer("store", {
+  strategy: "rest-for-one",
+  intensity: 30,
+  period,
+  children: [Child.layer("database", JobStore.layer), Child.effect("recovery", recovery)]
+})
+
+const workers = Supervisor.layer("workers", {
+  strategy: "one-for-one",
+  intensity: 100,
+  period,
+  children: [Child.effect("worker-1", worker), Child.effect("worker-2", worker), Child.effect("worker-3", worker)]
+})
+
+/**
+ * The root. One-for-one, although the children start in order: workers and web open connections of their own, so what
+ * they share with the store is a file, which does not crash. Restarting them with it would only make one fault three.
+ */
+export class App extends Supervisor.Service<App>()("@coppice/demo/app", {
+  strategy: "one-for-one",
+  intensity: 20,
+  period,
+  children: [
+    Child.supervisor("store", store),
+    Child.supervisor("workers", workers),
+    Child.layer("web", Web, { shutdown: "5 seconds" })
+  ]
+}) {}

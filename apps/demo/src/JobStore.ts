@@ -1,0 +1,198 @@
+/**
+ * The queue, in one SQLite file.
+ *
+ * Each incarnation that provides `JobStore.layer` opens a connection of its own. Every operation is one statement, or one
+ * explicit transaction, so that a crash between any two of them loses nothing. Statements are synchronous and all
+ * connections live in one thread: they never wait for each other.
+ */
+import { Clock, Context, Duration, Effect, Layer, Option, Schema } from "effect"
+import { DatabaseSync, type SQLInputValue } from "node:sqlite"
+import { Counts, Job, maxTries, Result, type Submission } from "./Job.ts"
+import { Settings } from "./Settings.ts"
+
+export class JobStoreError extends Schema.TaggedError<JobStoreError>()("JobStoreError", {
+  operation: Schema.String,
+  file: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    const why = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `cannot ${this.operation} ${this.file}: ${why}`
+  }
+}
+
+/** A job that a worker holds. */
+const Claim = Schema.Struct({
+  id: Schema.Int,
+  name: Schema.String,
+  text: Schema.String,
+  worker: Schema.String,
+  incarnation: Schema.Int
+})
+export type Claim = typeof Claim.Type
+
+const Row = Job.mapFields((fields) => ({ ...fields, result: Schema.NullOr(Schema.fromJsonString(Result)) }))
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS jobs (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    name        TEXT NOT NULL,
+    text        TEXT NOT NULL,
+    state       TEXT NOT NULL DEFAULT 'waiting',
+    tries       INTEGER NOT NULL DEFAULT 0,
+    worker      TEXT,
+    incarnation INTEGER,
+    claimed_at  INTEGER,
+    result      TEXT,
+    error       TEXT
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS jobs_state ON jobs (state, id)`
+
+const insert = "INSERT INTO jobs (name, text) VALUES (?, ?) RETURNING id"
+const columns = "id, name, state, tries, worker, incarnation, result, error"
+
+// A job that was interrupted and has not failed gets its try back.
+const giveBack = "UPDATE jobs SET state = 'waiting', tries = tries - 1, worker = NULL, incarnation = NULL"
+
+const openDatabase = (file: string): DatabaseSync => {
+  const database = new DatabaseSync(file)
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000")
+  database.exec(schema)
+  return database
+}
+
+const first = <A>(found: ReadonlyArray<A>): Option.Option<A> => Option.fromUndefinedOr(found[0])
+
+const make = Effect.gen(function*() {
+  const file = (yield* Settings).databaseFile
+  const attempt = <A>(operation: string, run: () => A) =>
+    Effect.try({ try: run, catch: (cause) => new JobStoreError({ operation, file, cause }) })
+
+  const database = yield* Effect.acquireRelease(
+    attempt("open", () => openDatabase(file)),
+    (opened) => Effect.sync(() => opened.close())
+  )
+
+  const rows = <A>(
+    operation: string,
+    row: Schema.ConstraintDecoder<A>,
+    sql: string,
+    ...parameters: ReadonlyArray<SQLInputValue>
+  ): Effect.Effect<ReadonlyArray<A>, JobStoreError> =>
+    attempt(operation, () => Schema.decodeSync(Schema.Array(row))(database.prepare(sql).all(...parameters)))
+
+  const submit = ({ name, text }: Submission) =>
+    attempt("submit a job to", () => Number(database.prepare(insert).get(name, text)?.["id"]))
+
+  /** Submits what is not yet there by name, all of it or nothing. Answers how many that were. */
+  const submitNew = (submissions: ReadonlyArray<Submission>) =>
+    attempt("submit jobs to", () => {
+      const known = new Set(database.prepare("SELECT name FROM jobs").all().map((row) => row["name"]))
+      const unknown = submissions.filter(({ name }) => !known.has(name))
+      database.exec("BEGIN IMMEDIATE")
+      try {
+        const statement = database.prepare(insert)
+        for (const { name, text } of unknown) statement.get(name, text)
+        database.exec("COMMIT")
+      } catch (error) {
+        database.exec("ROLLBACK")
+        throw error
+      }
+      return unknown.length
+    })
+
+  /** Claims the oldest waiting job. The try is counted now, before anything can go wrong. */
+  const claim = Effect.fnUntraced(function*(worker: string, incarnation: number) {
+    const now = yield* Clock.currentTimeMillis
+    const claims = yield* rows(
+      "claim a job in",
+      Claim,
+      `UPDATE jobs SET state = 'running', tries = tries + 1, worker = ?, incarnation = ?, claimed_at = ?
+       WHERE id = (SELECT id FROM jobs WHERE state = 'waiting' ORDER BY id LIMIT 1)
+       RETURNING id, name, text, worker, incarnation`,
+      worker,
+      incarnation,
+      now
+    )
+    return first(claims)
+  })
+
+  /** Stores a result, unless the claim has been taken away meanwhile: then somebody else does the job. */
+  const complete = ({ id, worker, incarnation }: Claim, result: Result) =>
+    attempt("store a result in", () => {
+      database.prepare(
+        `UPDATE jobs SET state = 'done', result = ?, error = NULL
+         WHERE id = ? AND state = 'running' AND worker = ? AND incarnation = ?`
+      ).run(JSON.stringify(result), id, worker, incarnation)
+    })
+
+  /** Gives back the job on which a worker's last incarnation crashed, or parks it if that was its last try. */
+  const takeBackCrashed = (worker: string, error: string) =>
+    rows(
+      "return a job in",
+      Row,
+      `UPDATE jobs SET state = iif(tries >= ?, 'parked', 'waiting'), error = ?
+       WHERE state = 'running' AND worker = ? RETURNING ${columns}`,
+      maxTries,
+      error,
+      worker
+    )
+
+  /** Gives back the job that a worker held when it was stopped in order. */
+  const takeBackInterrupted = (worker: string) =>
+    attempt("return a job in", () => {
+      database.prepare(`${giveBack} WHERE state = 'running' AND worker = ?`).run(worker)
+    })
+
+  /** Gives back jobs that have been held for longer than a lease. Such a try counts: it may be the job's fault. */
+  const takeBackOverdue = Effect.fnUntraced(function*(lease: Duration.Duration, error: string) {
+    const now = yield* Clock.currentTimeMillis
+    return yield* rows(
+      "return jobs in",
+      Row,
+      `UPDATE jobs SET state = iif(tries >= ?, 'parked', 'waiting'), error = ?
+       WHERE state = 'running' AND claimed_at <= ? RETURNING ${columns}`,
+      maxTries,
+      error,
+      now - Duration.toMillis(lease)
+    )
+  })
+
+  /** Gives back every job. For when no worker is alive. */
+  const takeBackAll = attempt("return jobs in", () => database.exec(`${giveBack} WHERE state = 'running'`))
+
+  const list = rows("list the jobs of", Row, `SELECT ${columns} FROM jobs ORDER BY id`)
+
+  const get = (id: number) =>
+    Effect.map(rows("read a job of", Row, `SELECT ${columns} FROM jobs WHERE id = ?`, id), first)
+
+  const counts = attempt("count the jobs of", () =>
+    Schema.decodeUnknownSync(Counts)(
+      database.prepare(
+        `SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'jobs'), 0) AS submitted,
+                count(*) FILTER (WHERE state = 'waiting') AS waiting,
+                count(*) FILTER (WHERE state = 'running') AS running,
+                count(*) FILTER (WHERE state = 'done') AS done,
+                count(*) FILTER (WHERE state = 'parked') AS parked
+         FROM jobs`
+      ).get()
+    ))
+
+  return {
+    submit,
+    submitNew,
+    claim,
+    complete,
+    takeBackCrashed,
+    takeBackInterrupted,
+    takeBackOverdue,
+    takeBackAll,
+    list,
+    get,
+    counts
+  }
+})
+
+export class JobStore extends Context.Service<JobStore, Effect.Success<typeof make>>()("@coppice/demo/JobStore") {
+  static readonly layer = Layer.effect(JobStore, make)
+}
