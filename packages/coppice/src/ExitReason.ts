@@ -17,9 +17,30 @@ import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import { Leave } from "./internal/signals.ts"
 
-const AnyCause = Schema.Cause(Schema.Defect(), Schema.Defect())
+// What a user throws may itself throw when it is read. Here and below that must not hurt whoever reads it.
+const guarded = <A>(read: () => A, fallback: A): A => {
+  try {
+    return read()
+  } catch {
+    return fallback
+  }
+}
+
+const unreadable = "(an error that cannot be read)"
+
+// Schema.Defect, but for errors that cannot be read.
+const Anything = Schema.Json.pipe(Schema.decodeTo(
+  Schema.Unknown,
+  SchemaTransformation.transform({
+    decode: Schema.decodeSync(Schema.Defect()),
+    encode: (error) => guarded(() => Schema.encodeSync(Schema.Defect())(error), unreadable)
+  })
+))
+
+const AnyCause = Schema.Cause(Anything, Anything)
 
 /**
  * The child's effect returned.
@@ -35,7 +56,7 @@ export const Normal = Schema.TaggedStruct("Normal", {})
  * @category models
  * @since 0.1.0
  */
-export const Shutdown = Schema.TaggedStruct("Shutdown", { reason: Schema.optionalKey(Schema.Defect()) })
+export const Shutdown = Schema.TaggedStruct("Shutdown", { reason: Schema.optionalKey(Anything) })
 
 /**
  * The child failed with a typed error; `cause` holds everything that went wrong.
@@ -43,7 +64,7 @@ export const Shutdown = Schema.TaggedStruct("Shutdown", { reason: Schema.optiona
  * @category models
  * @since 0.1.0
  */
-export const Failure = Schema.TaggedStruct("Failure", { error: Schema.Defect(), cause: AnyCause })
+export const Failure = Schema.TaggedStruct("Failure", { error: Anything, cause: AnyCause })
 
 /**
  * The child panicked: something threw, or the effect died.
@@ -51,7 +72,7 @@ export const Failure = Schema.TaggedStruct("Failure", { error: Schema.Defect(), 
  * @category models
  * @since 0.1.0
  */
-export const Defect = Schema.TaggedStruct("Defect", { defect: Schema.Defect(), cause: AnyCause })
+export const Defect = Schema.TaggedStruct("Defect", { defect: Anything, cause: AnyCause })
 
 /**
  * The child was interrupted by somebody other than its supervisor. Abnormal.
@@ -76,7 +97,7 @@ export const Killed = Schema.TaggedStruct("Killed", {})
  * @category models
  * @since 0.1.0
  */
-export const StartFailed = Schema.TaggedStruct("StartFailed", { error: Schema.Defect(), cause: AnyCause })
+export const StartFailed = Schema.TaggedStruct("StartFailed", { error: Anything, cause: AnyCause })
 
 /**
  * A supervisor inside the child gave up. Clean, as in OTP (rule U2): a transient child is not restarted.
@@ -317,19 +338,15 @@ const firstLine = (text: string): string => {
   return line.length > maxLength ? `${line.slice(0, maxLength)}…` : line
 }
 
-// What a user throws may itself throw when it is read, here and below; a report must not.
-const formatError = (error: unknown): string => {
-  try {
+const formatError = (error: unknown): string =>
+  guarded(() => {
     if (Predicate.hasProperty(error, "message") && typeof error.message === "string" && error.message !== "") {
       return firstLine(error.message)
     }
     if (Predicate.hasProperty(error, "_tag") && typeof error._tag === "string") return error._tag
     if (error instanceof Error) return error.name
     return firstLine(typeof error === "object" && error !== null ? JSON.stringify(error) : String(error))
-  } catch {
-    return "(an error that cannot be rendered)"
-  }
-}
+  }, unreadable)
 
 /**
  * Tells how an escalation came about, a line a level, from the leaf to the supervisor whose error it is.
@@ -350,22 +367,17 @@ export const story = (error: RestartIntensityExceeded): ReadonlyArray<string> =>
  */
 export const childStory = (path: string, reason: ExitReason): ReadonlyArray<string> => {
   if (reason._tag === "GaveUp") return story(reason.error)
-  if (reason._tag === "StartFailed") {
-    if (reason.error instanceof RestartIntensityExceeded) return story(reason.error)
-    const inner = innerStory(reason.error)
-    if (inner !== undefined) return [...inner.split("\n"), `${path} could not start`]
-  }
-  return [`${path} ${format(reason)}`]
+  const inner = reason._tag === "StartFailed" ? guarded(() => innerStory(path, reason.error), undefined) : undefined
+  return inner ?? [`${path} ${format(reason)}`]
 }
 
-// A nested supervisor's ChildStartFailed tells its own story. It is told by its shape, because its class is built on
-// this module.
-const innerStory = (error: unknown): string | undefined => {
-  try {
-    return Predicate.isTagged(error, "ChildStartFailed") && error instanceof Error ? error.message : undefined
-  } catch {
-    return undefined
-  }
+// A supervisor inside the child tells its own story. Its ChildStartFailed is told by its shape, because that class is
+// built on this module.
+const innerStory = (path: string, error: unknown): ReadonlyArray<string> | undefined => {
+  if (error instanceof RestartIntensityExceeded) return story(error)
+  return Predicate.isTagged(error, "ChildStartFailed") && error instanceof Error
+    ? [...error.message.split("\n"), `${path} could not start`]
+    : undefined
 }
 
 const gaveUpLine = (error: RestartIntensityExceeded): string =>

@@ -118,7 +118,7 @@ export const toMermaid = (tree: SupervisionTree): string => {
   const lines = ["flowchart TD"]
   const add = (node: Node): string => {
     const name = `n${lines.length}`
-    const label = `${node.id}<br/>${node.state}`.replaceAll("\"", "#quot;")
+    const label = `${escape(node.id)}<br/>${node.state}`
     lines.push(node.kind === "supervisor" ? `  ${name}["${label}"]` : `  ${name}("${label}")`)
     for (const child of node.children) lines.push(`  ${name} --> ${add(child)}`)
     return name
@@ -126,6 +126,11 @@ export const toMermaid = (tree: SupervisionTree): string => {
   add(tree)
   return lines.join("\n")
 }
+
+// Mermaid's own escapes: an id is any text, and must not become markup.
+const escapes: Record<string, string> = { "#": "#35;", "&": "#amp;", "<": "#lt;", ">": "#gt;", "\"": "#quot;" }
+
+const escape = (text: string): string => text.replaceAll(/[#&<>"]/g, (character) => escapes[character] ?? character)
 
 /**
  * Renders a tree as JSON text, by its Schema.

@@ -405,6 +405,7 @@ export const launch: {
   ): Effect.Effect<void, E | RestartIntensityExceeded, R | R2> =>
     Effect.scoped(Effect.gen(function*() {
       const launched = new Launched(yield* CurrentParent)
+      yield* Effect.addFinalizer(() => Effect.sync(() => launched.events.detach()))
       if (options?.onEvent !== undefined) yield* tell(launched, options.onEvent)
       const alive = Effect.andThen(Layer.build(layer), Effect.never)
       // In a race, as a root may end while others are still being built.

@@ -31,6 +31,10 @@ export class Incarnation implements Parent {
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** How the latest fiber ended. */
   exit: Exit.Exit<unknown, unknown> | undefined = undefined
+  /** Why it left, once it has. */
+  left: ExitReason | undefined = undefined
+  /** Nobody waits for it any more. */
+  abandoned = false
   /** What a stop waits for. */
   onFiberDone: (() => void) | undefined = undefined
   /** Ends a start in progress. */
@@ -92,6 +96,7 @@ export class Incarnation implements Parent {
     if (this.status === "exited") return true
     const starting = this.status === "starting"
     this.status = "exited"
+    this.left = reason
     if (starting) this.abortStart?.(reason)
     else this.supervisor.mailbox.post({ _tag: "Exit", incarnation: this, reason })
     return true
@@ -138,6 +143,7 @@ export class Incarnation implements Parent {
    * nothing; it is only reported when it is unexpected (rule T7).
    */
   endedUnjudged(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.abandoned) return this.supervisor.report.abandonedFiberEnded(this, exit)
     if (exit._tag === "Success" || exit.cause.reasons.every((reason) => reason._tag === "Interrupt")) return
     this.supervisor.report.shutdownFailed(this, exit.cause)
   }

@@ -39,7 +39,11 @@ export class Launched implements Parent {
   }
 
   ended(supervisor: SupervisorCore, reason: ExitReason): boolean {
-    const exit = reason._tag === "GaveUp" ? Exit.fail(reason.error) : Exit.void
+    const exit = reason._tag === "GaveUp"
+      ? Exit.fail(reason.error)
+      : reason._tag === "Defect"
+      ? Exit.die(reason.defect)
+      : Exit.void
     supervisor.report.guard(() => Deferred.doneUnsafe(this.over, exit))
     return true
   }

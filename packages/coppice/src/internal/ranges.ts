@@ -89,10 +89,12 @@ export const stopOne = (core: SupervisorCore, entry: Entry): Effect.Effect<void>
     return undefined
   }
   entry.state = "stopping"
+  const { left } = incarnation
+  if (left !== undefined) core.report.swallowed(incarnation, left)
   const ending = end(incarnation)
   const stopped = () => {
     entry.down("stopped")
-    entry.exitReason = entry.spec.shutdown === "brutal-kill" ? killed : askedToShutDown
+    entry.exitReason = left ?? (entry.spec.shutdown === "brutal-kill" ? killed : askedToShutDown)
     entry.exitedAtMillis = core.nowMillis()
     if (core.events.heard > 0) {
       core.publish({

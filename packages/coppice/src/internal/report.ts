@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as ErrorReporter from "effect/ErrorReporter"
+import type * as Exit from "effect/Exit"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
@@ -71,6 +72,13 @@ export class Report {
     }
   }
 
+  /** A child left, and was stopped before the supervisor came to judge it (rule Q3). */
+  swallowed(incarnation: Incarnation, reason: ExitReason): void {
+    if (isClean(reason)) return
+    this.reportCrash(incarnation, reason)
+    if (this.error) this.failed("child terminated just before it was stopped", "shutdown-error", incarnation, reason)
+  }
+
   startFailed(incarnation: Incarnation, reason: ExitReason): void {
     this.reportCrash(incarnation, reason)
     if (this.error) this.failed("child could not start", "start-error", incarnation, reason)
@@ -123,10 +131,11 @@ export class Report {
     this.problem(`child abandoned: ${what}`, incarnation)
   }
 
-  abandonedFiberEnded(incarnation: Incarnation): void {
+  abandonedFiberEnded(incarnation: Incarnation, exit: Exit.Exit<unknown, unknown>): void {
     if (!this.warning) return
     const fields = { child: incarnation.entry.spec.id, incarnation: incarnation.number }
-    this.write("Warn", "an abandoned child has ended at last", "shutdown-error", fields)
+    const cause = exit._tag === "Failure" ? exit.cause : undefined
+    this.write("Warn", "an abandoned child has ended at last", "shutdown-error", fields, cause)
   }
 
   gaveUp(error: RestartIntensityExceeded): void {

@@ -69,8 +69,9 @@ const abandon = (incarnation: Incarnation, settle: () => void): void => {
     })
   }
   report.abandoned(incarnation, waitingFor)
+  incarnation.abandoned = true
   if (waitingFor === "fiber") {
-    incarnation.onFiberDone = () => report.abandonedFiberEnded(incarnation)
+    incarnation.onFiberDone = undefined
     closeScope(incarnation, () => {})
   }
   settle()

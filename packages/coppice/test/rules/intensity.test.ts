@@ -219,6 +219,32 @@ describe("the restart limit", () => {
 
   rule(
     "I7",
+    "passed while its owner stops it as well is not escalated: the owner knows",
+    (kit) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        let escalations = 0
+        const app: Supervisor.Supervisor = yield* Scope.provide(
+          Supervisor.make("app", {
+            strategy: "one-for-one",
+            intensity: 0,
+            children: [kit.child("a"), kit.child("b", { slowStop: true })],
+            onEscalation: () => Effect.sync(() => escalations++)
+          }),
+          scope
+        )
+        yield* kit.crash("a")
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* settle
+        yield* kit.release("b")
+        assert.isDefined(closing.pollUnsafe())
+        assert.strictEqual(yield* ended(app), "gave up")
+        assert.strictEqual(escalations, 0)
+      })
+  )
+
+  rule(
+    "I7",
     "passed in a start that is being undone closes the supervisor's scope without waiting",
     (kit) =>
       Effect.gen(function*() {

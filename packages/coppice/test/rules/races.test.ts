@@ -1,8 +1,8 @@
 import { assert, describe } from "@effect/vitest"
-import { Supervisor } from "coppice"
+import { Child, Supervisor } from "coppice"
 import { Effect, Exit, Scope } from "effect"
 import { ended, patient, rule, states } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
+import { pass, settle } from "../support/quiet.ts"
 
 describe("things that happen at the same time", () => {
   rule(
@@ -197,6 +197,30 @@ describe("things that happen at the same time", () => {
       assert.deepStrictEqual(kit.take(), ["gone b"])
       assert.isDefined(closing.pollUnsafe())
     }))
+
+  rule(
+    "Q7",
+    "a stop order while a child that left is being released does not start it again",
+    (kit) =>
+      Effect.gen(function*() {
+        for (const strategy of ["one-for-one", "one-for-all"] as const) {
+          const scope = yield* Scope.make()
+          let starts = 0
+          const effect = Effect.gen(function*() {
+            starts++
+            yield* Effect.addFinalizer(() => Effect.sleep("1 second"))
+            return yield* Effect.fail("crash")
+          })
+          const children = [kit.child("a"), Child.effect("b", effect), kit.child("c")]
+          yield* Scope.provide(Supervisor.make("app", { strategy, ...patient, children }), scope)
+          yield* settle
+          const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+          yield* pass("1 second")
+          assert.isDefined(closing.pollUnsafe())
+          assert.strictEqual(starts, 1)
+        }
+      })
+  )
 
   rule("Q8", "a stop order during a retry loop takes effect between two tries", (kit) =>
     Effect.gen(function*() {
