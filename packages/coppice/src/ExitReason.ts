@@ -333,8 +333,7 @@ export const format = (reason: ExitReason): string => {
 const maxLength = 300
 
 const firstLine = (text: string): string => {
-  const end = text.indexOf("\n")
-  const line = end === -1 ? text : text.slice(0, end)
+  const line = /[^\r\n]+/.exec(text)?.[0] ?? ""
   return line.length > maxLength ? `${line.slice(0, maxLength)}…` : line
 }
 
@@ -343,8 +342,8 @@ const formatError = (error: unknown): string =>
     if (Predicate.hasProperty(error, "message") && typeof error.message === "string" && error.message !== "") {
       return firstLine(error.message)
     }
-    if (Predicate.hasProperty(error, "_tag") && typeof error._tag === "string") return error._tag
-    if (error instanceof Error) return error.name
+    if (Predicate.hasProperty(error, "_tag") && typeof error._tag === "string") return firstLine(error._tag)
+    if (error instanceof Error) return firstLine(error.name)
     return firstLine(typeof error === "object" && error !== null ? JSON.stringify(error) : String(error))
   }, unreadable)
 
@@ -389,10 +388,14 @@ const within = (millis: number): string => {
   return millis < 1000 ? `within ${millis} ms` : `within ${millis / 1000} s`
 }
 
+// The supervisor where it began.
 const leaf = (error: RestartIntensityExceeded): RestartIntensityExceeded => {
-  let current = error
-  while (current.reason._tag === "GaveUp") current = current.reason.error
-  return current
+  const { reason } = error
+  if (reason._tag === "GaveUp") return leaf(reason.error)
+  const inner = reason._tag === "StartFailed" ? reason.error : undefined
+  return guarded(() => inner instanceof RestartIntensityExceeded, false)
+    ? leaf(inner as RestartIntensityExceeded)
+    : error
 }
 
 const likelyCause = (error: RestartIntensityExceeded): string | undefined => {

@@ -117,7 +117,7 @@ function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartF
   }
   return {
     id,
-    path: `${core.path}/${id}`,
+    path: entry.path,
     incarnation: entry.number,
     ignored: outcome === "ignored",
     services: entry.incarnation?.services ?? Context.empty()
@@ -138,7 +138,7 @@ export const startChild = (core: SupervisorCore, spec: Spec) =>
         return yield* new ChildAlreadyStarted({ path, id, incarnation: listed.number })
       }
       if (listed !== undefined) return yield* new ChildAlreadyPresent({ path, id })
-      const entry = new Entry(spec, supplied)
+      const entry = new Entry(core.path, spec, supplied)
       core.children.append(entry)
       const started = yield* Effect.result(Effect.gen(() => startNow(core, entry)))
       if (started._tag === "Success") return started.success
@@ -185,7 +185,7 @@ export const whichChildren = (core: SupervisorCore) =>
   call(core, function*(): Step<ReadonlyArray<Listed>> {
     return Array.from(core.children, (entry): Listed => ({
       id: entry.spec.id,
-      path: `${core.path}/${entry.spec.id}`,
+      path: entry.path,
       type: entry.spec.type,
       state: entry.state,
       incarnation: entry.number,

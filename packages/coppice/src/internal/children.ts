@@ -18,6 +18,7 @@ export interface Retry {
 
 /** A child of a supervisor: its spec, and what has become of it. */
 export class Entry {
+  readonly path: string
   readonly spec: Spec
   /** What the caller of `startChild` supplied, kept for restarts. */
   readonly supplied: Context.Context<never> | undefined
@@ -33,7 +34,8 @@ export class Entry {
   previous: Entry | undefined = undefined
   next: Entry | undefined = undefined
 
-  constructor(spec: Spec, supplied?: Context.Context<never>) {
+  constructor(supervisorPath: string, spec: Spec, supplied?: Context.Context<never>) {
+    this.path = `${supervisorPath}/${spec.id}`
     this.spec = spec
     this.supplied = supplied
   }

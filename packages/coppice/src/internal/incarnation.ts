@@ -23,7 +23,6 @@ export class Incarnation implements Parent {
   readonly supervisor: SupervisorCore
   readonly entry: Entry
   readonly number: number
-  readonly path: string
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
   /** `exited`: its end is known; `closing`: it is being stopped. What it does after that changes nothing. */
   status: "starting" | "running" | "exited" | "closing" = "starting"
@@ -47,7 +46,10 @@ export class Incarnation implements Parent {
     this.supervisor = supervisor
     this.entry = entry
     this.number = number
-    this.path = `${supervisor.path}/${entry.spec.id}`
+  }
+
+  get path(): string {
+    return this.entry.path
   }
 
   get incarnation(): Incarnation {
@@ -109,26 +111,31 @@ export class Incarnation implements Parent {
   fork(
     effect: AnyEffect,
     context: Context.Context<never>,
-    onExit: (exit: Exit.Exit<unknown, unknown>) => void
+    onExit: (incarnation: Incarnation, exit: Exit.Exit<unknown, unknown>) => void
   ): void {
-    let observed = false
-    const observe = (fiber: Fiber.Fiber<unknown, unknown>) => {
-      if (observed) return
-      observed = true
-      this.fiber = fiber
-      fiber.addObserver((exit) => {
-        this.fiber = undefined
-        this.exit = exit
-        onExit(exit)
-        this.onFiberDone?.()
-      })
-    }
     const first = Effect.withFiber((fiber) => {
-      observe(fiber)
+      this.observe(fiber, onExit)
       return effect
     })
-    // Observed from outside only where a scheduler has put off even the first operation.
-    this.supervisor.report.guard(() => observe(Effect.runForkWith(context)(first)))
+    this.supervisor.report.guard(() => {
+      const fiber = Effect.runForkWith(context)(first)
+      // From outside only where a scheduler has put off even the first operation.
+      if (fiber.pollUnsafe() === undefined && this.fiber !== fiber) this.observe(fiber, onExit)
+    })
+  }
+
+  private observe(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    onExit: (incarnation: Incarnation, exit: Exit.Exit<unknown, unknown>) => void
+  ): void {
+    if (this.fiber === fiber) return
+    this.fiber = fiber
+    fiber.addObserver((exit) => {
+      this.fiber = undefined
+      this.exit = exit
+      onExit(this, exit)
+      this.onFiberDone?.()
+    })
   }
 
   /** Asks the fiber to go. */

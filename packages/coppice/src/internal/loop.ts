@@ -138,7 +138,7 @@ function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<
   if (core.events.heard > 0) {
     core.publish({
       _tag: "ChildRestarting",
-      path: `${core.path}/${entry.spec.id}`,
+      path: entry.path,
       incarnation: entry.number,
       timeMillis: core.nowMillis(),
       reason

@@ -10,12 +10,12 @@ export const supervisorNode = (core: SupervisorCore): Node => ({
   state: core.status,
   incarnation: 1,
   restarts: 0,
-  children: Array.from(core.children, (entry) => childNode(core, entry))
+  children: Array.from(core.children, childNode)
 })
 
 // The first supervisor under Child.supervisor is the child itself: one node for both.
-const childNode = (core: SupervisorCore, entry: Entry): Node => {
-  const path = `${core.path}/${entry.spec.id}`
+const childNode = (entry: Entry): Node => {
+  const { path } = entry
   const children: Array<Node> = []
   for (const supervisor of entry.incarnation?.supervisors ?? []) {
     const node = supervisorNode(supervisor)

@@ -37,9 +37,11 @@ const defaultShutdown: Record<Start["kind"], Duration.Duration> = {
   supervisor: Duration.infinity
 }
 
+const variance = { _Provides: identity, _Requires: identity }
+
 /** A child specification at run time. */
 export class Spec {
-  readonly [TypeId] = { _Provides: identity, _Requires: identity }
+  readonly [TypeId] = variance
   readonly id: string
   readonly start: Start
   readonly restart: RestartType

@@ -63,7 +63,7 @@ const startInFiber = (
     }
     core.starting = incarnation
     const acquire = how.kind === "make" ? how.acquire : buildOwn(core, incarnation, how.layer)
-    incarnation.fork(acquire, Context.add(context, CurrentStart, inProgress), (exit) => {
+    incarnation.fork(acquire, Context.add(context, CurrentStart, inProgress), (_, exit) => {
       if (!inProgress.active) return incarnation.endedUnjudged(exit)
       // Over before the body begins: from here on the child may call its supervisor, and stop it.
       end()
@@ -76,7 +76,6 @@ const startInFiber = (
       }
       resume(Effect.succeed(outcome))
     })
-    if (core.stopOrdered) incarnation.abortStart?.("stopped")
   })
 
 const buildOwn = (core: SupervisorCore, incarnation: Incarnation, layer: AnyLayer): AnyEffect => {
@@ -116,11 +115,12 @@ const runBody = (
   incarnation: Incarnation,
   body: AnyEffect,
   context: Context.Context<never>
-): void =>
-  incarnation.fork(body, context, (exit) => {
-    if (incarnation.status === "running") incarnation.end(fromExit(exit))
-    else incarnation.endedUnjudged(exit)
-  })
+): void => incarnation.fork(body, context, bodyEnded)
+
+const bodyEnded = (incarnation: Incarnation, exit: Exit.Exit<unknown, unknown>): void => {
+  if (incarnation.status === "running") incarnation.end(fromExit(exit))
+  else incarnation.endedUnjudged(exit)
+}
 
 /** What a child runs in: its surroundings, its earlier siblings' services, its own scope and its name. */
 const childContext = (core: SupervisorCore, incarnation: Incarnation): Context.Context<never> => {
@@ -129,8 +129,10 @@ const childContext = (core: SupervisorCore, incarnation: Incarnation): Context.C
   if (core.isGroup && core.children.layers > 0) context = withSiblings(context, entry)
   if (entry.supplied !== undefined) context = Context.merge(context, entry.supplied)
   const names = { "coppice.path": incarnation.path, "coppice.incarnation": incarnation.number }
-  context = Context.add(context, References.CurrentLogAnnotations, { ...core.logAnnotations, ...names })
-  context = Context.add(context, References.TracerSpanAnnotations, { ...core.spanAnnotations, ...names })
+  const logs = core.logAnnotations === undefined ? names : { ...core.logAnnotations, ...names }
+  const spans = core.spanAnnotations === undefined ? names : { ...core.spanAnnotations, ...names }
+  context = Context.add(context, References.CurrentLogAnnotations, logs)
+  context = Context.add(context, References.TracerSpanAnnotations, spans)
   context = Context.add(context, CurrentParent, incarnation)
   return Context.add(context, Scope.Scope, incarnation.scope) as Context.Context<never>
 }

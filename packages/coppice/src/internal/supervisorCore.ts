@@ -45,6 +45,11 @@ export interface Settings {
   readonly onEscalation: ((error: RestartIntensityExceeded) => Effect.Effect<void>) | undefined
 }
 
+type Annotations = Readonly<Record<string, unknown>>
+
+const unlessEmpty = (annotations: Annotations): Annotations | undefined =>
+  Object.keys(annotations).length === 0 ? undefined : annotations
+
 /** The state of one supervisor. What happens to it is in `loop.ts`, `starting.ts`, `stopping.ts` and `calls.ts`. */
 export class SupervisorCore {
   readonly path: string
@@ -60,9 +65,9 @@ export class SupervisorCore {
   readonly context: Context.Context<never>
   /** What every child's context begins with. */
   readonly childContext: Context.Context<never>
-  /** The annotations of the supervisor itself, to which each child's name is added. */
-  readonly logAnnotations: Readonly<Record<string, unknown>>
-  readonly spanAnnotations: Readonly<Record<string, unknown>>
+  /** The annotations of the supervisor itself, to which each child's name is added; undefined where there are none. */
+  readonly logAnnotations: Annotations | undefined
+  readonly spanAnnotations: Annotations | undefined
   /** The start inside which this supervisor is being built, if any. */
   readonly outerStart: StartInProgress | undefined
   readonly started = Deferred.makeUnsafe<void, ChildStartFailed>()
@@ -92,11 +97,11 @@ export class SupervisorCore {
     this.report = new Report(this, context)
     this.surroundings = surroundings
     this.isGroup = isGroup(settings.strategy)
-    this.logAnnotations = Context.get(context, References.CurrentLogAnnotations)
-    this.spanAnnotations = Context.get(context, References.TracerSpanAnnotations)
+    this.logAnnotations = unlessEmpty(Context.get(context, References.CurrentLogAnnotations))
+    this.spanAnnotations = unlessEmpty(Context.get(context, References.TracerSpanAnnotations))
     // One flat map, so that what each child adds stays a short chain on top of it.
     this.childContext = Context.makeUnsafe(Context.add(context, CurrentStart, undefined).mapUnsafe)
-    for (const spec of settings.children) this.children.append(new Entry(spec))
+    for (const spec of settings.children) this.children.append(new Entry(this.path, spec))
   }
 
   /** The number of the incarnation this supervisor is, or lives in. */

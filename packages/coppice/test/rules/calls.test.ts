@@ -1,6 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor } from "coppice"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Layer, Scope } from "effect"
 import { ended, rule, states } from "../support/kit.ts"
 import { settle } from "../support/quiet.ts"
 
@@ -323,6 +323,26 @@ describe("calls", () => {
           "outer from leaf: CallFromWithin",
           "leaf body: ok"
         ])
+      })
+  )
+
+  rule(
+    "C11",
+    "from a fiber that a start has left running are answered once the start is over",
+    (kit) =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const background = Effect.gen(function*() {
+          yield* Deferred.await(go)
+          const { supervisor } = yield* Child.current
+          seen.push(yield* tag(supervisor.countChildren))
+        })
+        const go = yield* Deferred.make<void>()
+        const layer = Layer.effectDiscard(Effect.forkScoped(background))
+        yield* Supervisor.make("app", { strategy: "one-for-one", children: [Child.layer("a", layer), kit.child("b")] })
+        yield* Deferred.succeed(go, undefined)
+        yield* settle
+        assert.deepStrictEqual(seen, ["ok"])
       })
   )
 

@@ -1,6 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import { Child, ExitReason, Supervisor, type SupervisorError } from "coppice"
-import { Effect, Layer } from "effect"
+import { Effect, Exit, Layer, Scope } from "effect"
 import { ended, type Kit, rule, states } from "../support/kit.ts"
 import { settle } from "../support/quiet.ts"
 
@@ -148,6 +148,53 @@ describe("a supervisor finds its parent through the context", () => {
         assert.strictEqual(error.reason._tag === "GaveUp" ? error.reason.error.path : "", path)
       }))
   }
+
+  rule(
+    "U1",
+    "and aborts the start that hosts it, when it gives up before that is over",
+    (kit) =>
+      Effect.gen(function*() {
+        const slow = Layer.effectDiscard(Effect.gen(function*() {
+          kit.note("slow begins")
+          return yield* Effect.onInterrupt(Effect.never, () => Effect.sync(() => kit.note("slow aborted")))
+        }))
+        const app = Effect.flip(Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [kit.child("z"), Child.layer("host", Layer.mergeAll(fragile(kit, "a"), slow))]
+        }))
+        const building = yield* Effect.forkChild(app)
+        yield* settle
+        kit.take()
+        yield* kit.crash("a")
+        assert.deepStrictEqual(kit.take(), ["exit a", "slow aborted", "stop z"])
+        const exit = building.pollUnsafe()
+        assert.include(String(exit), "ChildStartFailed")
+        assert.include(String(exit), "app/host/fragile gave up")
+      })
+  )
+
+  rule("U1", "and is a root from the end of that child on, if it outlives it", (kit) =>
+    Effect.gen(function*() {
+      const escalations: Array<string> = []
+      const outside = yield* Scope.make()
+      const orphan = Supervisor.make("orphan", {
+        strategy: "one-for-one",
+        intensity: 0,
+        children: [kit.child("a")],
+        onEscalation: (error) => Effect.sync(() => escalations.push(error.path))
+      })
+      const app = yield* Supervisor.make("app", {
+        strategy: "one-for-one",
+        intensity: 0,
+        children: [Child.effect("host", Effect.andThen(Scope.provide(orphan, outside), Effect.never))]
+      })
+      yield* settle
+      yield* app.terminateChild("host")
+      yield* kit.crash("a")
+      assert.deepStrictEqual(escalations, ["app/host/orphan"])
+      assert.strictEqual(yield* ended(app), "no")
+      yield* Scope.close(outside, Exit.void)
+    }))
 })
 
 describe("launch", () => {
