@@ -90,11 +90,12 @@ export type Options =
   )
 
 /** An id is a literal without a slash, as paths are ids joined with slashes. */
-type ValidId<Id extends string> = Id extends "" | `${string}/${string}` ? "an id is not empty and contains no slash"
+type ValidId<Id extends string> = true extends (Id extends "" | `${string}/${string}` ? true : never)
+  ? "an id is not empty and contains no slash"
   : unknown
 
 /** Only permanent children give services: others may be gone for good. */
-type Given<Services, O> = O extends { readonly restart?: infer Restart }
+type Given<Services, O> = [O] extends [{ readonly restart?: infer Restart }]
   ? unknown extends Restart ? Services : [Restart] extends ["permanent" | undefined] ? Services : never
   : Services
 

@@ -17,7 +17,6 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
@@ -387,34 +386,22 @@ export interface LaunchOptions<R = never> {
  * @category running
  * @since 0.1.0
  */
-export const launch: {
-  /** Takes the options first. */
-  <R2 = never>(
-    options: LaunchOptions<R2>
-  ): <ROut, E, R>(layer: Layer.Layer<ROut, E, R>) => Effect.Effect<void, E | RestartIntensityExceeded, R | R2>
-  /** Takes the layer first. */
-  <ROut, E, R, R2 = never>(
-    layer: Layer.Layer<ROut, E, R>,
-    options?: LaunchOptions<R2>
-  ): Effect.Effect<void, E | RestartIntensityExceeded, R | R2>
-} = dual(
-  (args) => Layer.isLayer(args[0]),
-  <ROut, E, R, R2 = never>(
-    layer: Layer.Layer<ROut, E, R>,
-    options?: LaunchOptions<R2>
-  ): Effect.Effect<void, E | RestartIntensityExceeded, R | R2> =>
-    Effect.scoped(Effect.gen(function*() {
-      const launched = new Launched(yield* CurrentParent)
-      yield* Effect.addFinalizer(() => Effect.sync(() => launched.events.detach()))
-      if (options?.onEvent !== undefined) yield* tell(launched, options.onEvent)
-      const alive = Effect.andThen(Layer.build(layer), Effect.never)
-      // In a race, as a root may end while others are still being built.
-      yield* Effect.raceFirst(
-        Effect.provideService(alive, CurrentParent, launched),
-        Deferred.await(launched.over)
-      )
-    }))
-)
+// One signature: overloads would keep `layer.pipe(Supervisor.launch)` from compiling.
+export const launch = <ROut, E, R, R2 = never>(
+  layer: Layer.Layer<ROut, E, R>,
+  options?: LaunchOptions<R2>
+): Effect.Effect<void, E | RestartIntensityExceeded, R | R2> =>
+  Effect.scoped(Effect.gen(function*() {
+    const launched = new Launched(yield* CurrentParent)
+    yield* Effect.addFinalizer(() => Effect.sync(() => launched.events.detach()))
+    if (options?.onEvent !== undefined) yield* tell(launched, options.onEvent)
+    const alive = Effect.andThen(Layer.build(layer), Effect.never)
+    // In a race, as a root may end while others are still being built.
+    yield* Effect.raceFirst(
+      Effect.provideService(alive, CurrentParent, launched),
+      Deferred.await(launched.over)
+    )
+  }))
 
 /** How long a launched program that has ended waits for `onEvent` to be told the rest. */
 const tellingTime = Duration.seconds(5)
