@@ -138,7 +138,7 @@ export const startChild = (core: SupervisorCore, spec: Spec) =>
         return yield* new ChildAlreadyStarted({ path, id, incarnation: listed.number })
       }
       if (listed !== undefined) return yield* new ChildAlreadyPresent({ path, id })
-      const entry = new Entry(core.path, spec, supplied)
+      const entry = new Entry(core.pathBelow, spec, supplied)
       core.children.append(entry)
       const started = yield* Effect.result(Effect.gen(() => startNow(core, entry)))
       if (started._tag === "Success") return started.success

@@ -34,8 +34,8 @@ export class Entry {
   previous: Entry | undefined = undefined
   next: Entry | undefined = undefined
 
-  constructor(supervisorPath: string, spec: Spec, supplied?: Context.Context<never>) {
-    this.path = `${supervisorPath}/${spec.id}`
+  constructor(pathBelow: string, spec: Spec, supplied?: Context.Context<never>) {
+    this.path = pathBelow + spec.id
     this.spec = spec
     this.supplied = supplied
   }

@@ -7,13 +7,10 @@ import type { ExitReason } from "../ExitReason.ts"
 import type { Entry } from "./children.ts"
 import type { EventHub } from "./eventHub.ts"
 import { type Parent, uniquePath } from "./parent.ts"
-import { Asked } from "./signals.ts"
 import type { AnyEffect } from "./spec.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
 const noServices: Context.Context<never> = Context.empty()
-const askedToShutDown = Context.make(Asked, "shutdown")
-const askedToDie = Context.make(Asked, "killed")
 
 /**
  * One life of a child: a number, a scope of its own and the fiber that runs in it. The scope stands alone, because
@@ -120,7 +117,7 @@ export class Incarnation implements Parent {
     this.supervisor.report.guard(() => {
       const fiber = Effect.runForkWith(context)(first)
       // From outside only where a scheduler has put off even the first operation.
-      if (fiber.pollUnsafe() === undefined && this.fiber !== fiber) this.observe(fiber, onExit)
+      if (fiber.pollUnsafe() === undefined) this.observe(fiber, onExit)
     })
   }
 
@@ -139,10 +136,9 @@ export class Incarnation implements Parent {
   }
 
   /** Asks the fiber to go. */
-  interrupt(brutal: boolean): void {
+  interrupt(): void {
     const fiber = this.fiber
-    if (fiber === undefined) return
-    this.supervisor.report.guard(() => fiber.interruptUnsafe(undefined, brutal ? askedToDie : askedToShutDown))
+    if (fiber !== undefined) this.supervisor.report.guard(() => fiber.interruptUnsafe())
   }
 
   /**

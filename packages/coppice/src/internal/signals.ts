@@ -11,9 +11,6 @@ export class Leave extends Context.Service<Leave, { readonly reason: unknown }>(
 /** The start answers that there is nothing to run: `Child.ignore`. */
 export class Ignore extends Context.Service<Ignore, true>()("coppice/internal/signals/Ignore") {}
 
-/** The supervisor asked: for reports only, never for decisions. */
-export class Asked extends Context.Service<Asked, "shutdown" | "killed">()("coppice/internal/signals/Asked") {}
-
 /** Whether a start ended by `Child.ignore`. */
 export const isIgnore = (cause: Cause.Cause<unknown>): boolean =>
   cause.reasons.some((reason) =>

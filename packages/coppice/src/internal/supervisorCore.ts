@@ -53,6 +53,8 @@ const unlessEmpty = (annotations: Annotations): Annotations | undefined =>
 /** The state of one supervisor. What happens to it is in `loop.ts`, `starting.ts`, `stopping.ts` and `calls.ts`. */
 export class SupervisorCore {
   readonly path: string
+  /** What the paths of its children begin with. */
+  readonly pathBelow: string
   readonly parent: Parent | undefined
   readonly settings: Settings
   readonly children = new Children()
@@ -92,6 +94,7 @@ export class SupervisorCore {
     this.outerStart = Context.get(context, CurrentStart)
     this.events = new EventHub(this.parent?.events)
     this.path = this.parent === undefined ? name : this.parent.attach(this, name)
+    this.pathBelow = `${this.path}/`
     this.clock = Context.get(context, Clock.Clock)
     this.window = new RestartWindow(settings.intensity, settings.periodMillis)
     this.report = new Report(this, context)
@@ -101,7 +104,7 @@ export class SupervisorCore {
     this.spanAnnotations = unlessEmpty(Context.get(context, References.TracerSpanAnnotations))
     // One flat map, so that what each child adds stays a short chain on top of it.
     this.childContext = Context.makeUnsafe(Context.add(context, CurrentStart, undefined).mapUnsafe)
-    for (const spec of settings.children) this.children.append(new Entry(this.path, spec))
+    for (const spec of settings.children) this.children.append(new Entry(this.pathBelow, spec))
   }
 
   /** The number of the incarnation this supervisor is, or lives in. */
