@@ -7,6 +7,7 @@ const project = (name: string, include: string) => ({
 
 export default defineConfig({
   test: {
+    silent: "passed-only",
     projects: [
       project("coppice", "packages/coppice/test/**/*.test.ts"),
       project("testing", "packages/testing/test/**/*.test.ts"),

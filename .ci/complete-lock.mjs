@@ -14,6 +14,6 @@ for (const entry of Object.values(lock.packages)) {
     added++
   }
 }
-lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => a < b ? -1 : 1))
+lock.packages = Object.fromEntries(Object.entries(lock.packages).toSorted(([a], [b]) => a < b ? -1 : 1))
 writeFileSync("package-lock.json", `${JSON.stringify(lock, undefined, 2)}\n`)
 process.stdout.write(`${added} packages added to the lock file\n`)

@@ -14,17 +14,19 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
-import { type ExitReason, shutdown } from "./ExitReason.ts"
+import type { Fills } from "./ChildRef.ts"
+import { type ExitReason, failure, shutdown } from "./ExitReason.ts"
 import { makeHandle } from "./internal/handle.ts"
 import type { Incarnation } from "./internal/incarnation.ts"
 import { CurrentParent, CurrentStart } from "./internal/parent.ts"
 import { Ignore, Leave } from "./internal/signals.ts"
-import { type AnyEffect, type AnyLayer, Spec, type TypeId } from "./internal/spec.ts"
+import { type AnyEffect, type AnyLayer, type LayerTypeId, Spec, type TypeId } from "./internal/spec.ts"
 import type { Supervisor } from "./Supervisor.ts"
 
 /**
@@ -62,7 +64,7 @@ export interface Child<out Id extends string, out Provides, out Requires> extend
 export interface Any extends Pipeable {
   readonly [TypeId]: unknown
   readonly id: string
-  readonly kind: "effect" | "make" | "layer" | "supervisor"
+  readonly kind: "effect" | "make" | "layer" | "supervisor" | "task"
   readonly type: "worker" | "supervisor"
   readonly restart: RestartType
   readonly significant: boolean
@@ -75,7 +77,7 @@ export interface Any extends Pipeable {
  * - `restart`: default `"permanent"`.
  * - `significant`: whether its end for good may end the supervisor (see `autoShutdown`); default false, and never for a
  *   permanent child, which does not end for good.
- * - `shutdown`: how long it may take to stop before it is abandoned. Default 5 seconds for `effect` and `make`, 30
+ * - `shutdown`: how long it may take to stop before it is abandoned. Default 5 seconds for `effect`, `make` and `task`, 30
  *   seconds for `layer`, `"Infinity"` for `supervisor` and for any child inside which a supervisor lives.
  *   `"brutal-kill"` waits 100 ms at most.
  *
@@ -88,6 +90,33 @@ export type Options =
     | { readonly restart?: "permanent" | undefined; readonly significant?: false | undefined }
     | { readonly restart: "transient" | "temporary"; readonly significant?: boolean | undefined }
   )
+
+/**
+ * What a child built from a layer can have besides: `ref` is a class made with `ChildRef.Service`, which each incarnation
+ * fills with the service it has built. The child then requires the ref. Two live children filling one ref is a defect.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LayerOptions<ROut> = Options & { readonly ref?: Context.Key<any, any> & Fills<ROut> | undefined }
+
+/**
+ * A child built from a layer, of which `layerWith` can put another in the place.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LayerChild<out Id extends string, out Provides, out Requires, out Builds, out RefId>
+  extends Child<Id, Provides, Requires>
+{
+  readonly [LayerTypeId]: {
+    readonly _Builds: Types.Covariant<Builds>
+    readonly _Ref: Types.Covariant<RefId>
+  }
+}
+
+/** The ref of a child is a requirement of it. */
+type RefOf<O> = O extends { readonly ref: Context.Key<infer Self, any> } ? Self : never
 
 /** An id is a literal without a slash, as paths are ids joined with slashes. */
 type ValidId<Id extends string> = true extends (Id extends "" | `${string}/${string}` ? true : never)
@@ -174,11 +203,11 @@ export const make = <const Id extends string, Body extends Effect.Effect<any, an
  * @category constructors
  * @since 0.1.0
  */
-export const layer = <const Id extends string, ROut, E, RIn, const O extends Options = {}>(
+export const layer = <const Id extends string, ROut, E, RIn, const O extends LayerOptions<ROut> = {}>(
   id: Id & ValidId<Id>,
   layer: Layer.Layer<ROut, E, RIn>,
   options?: O
-): Child<Id, Given<ROut, O>, RIn> =>
+): LayerChild<Id, Given<ROut, O>, RIn | RefOf<O>, ROut, RefOf<O>> =>
   new Spec(id, { kind: "layer", layer: layer as unknown as AnyLayer }, options) as any
 
 /**
@@ -192,14 +221,49 @@ export const layer = <const Id extends string, ROut, E, RIn, const O extends Opt
  * @category constructors
  * @since 0.1.0
  */
-export const supervisor = <const Id extends string, ROut, E, RIn, const O extends Options = {}>(
+export const supervisor = <const Id extends string, ROut, E, RIn, const O extends LayerOptions<ROut> = {}>(
   id: Id & ValidId<Id>,
   supervisor: Layer.Layer<ROut, E, RIn> | { readonly layer: Layer.Layer<ROut, E, RIn> },
   options?: O
-): Child<Id, Given<ROut, O>, RIn> => {
+): LayerChild<Id, Given<ROut, O>, RIn | RefOf<O>, ROut, RefOf<O>> => {
   const layer = "layer" in supervisor ? supervisor.layer : supervisor
   return new Spec(id, { kind: "supervisor", layer: layer as unknown as AnyLayer }, options) as any
 }
+
+/**
+ * Creates a child that does something once, such as a migration.
+ *
+ * **Details**
+ *
+ * It has started when the effect has succeeded: the later siblings wait for that. It is then down, as if it had answered
+ * `Child.ignore`, and is done again by `restartChild` and by a group restart (rules S5, G5). A failure of the effect is a
+ * failed start.
+ *
+ * **Example** (Migrating before anybody queries)
+ *
+ * ```ts import.meta.vitest
+ * import { Child, SupervisionTree, Supervisor } from "coppice"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const app = yield* Supervisor.make("app", {
+ *     strategy: "rest-for-one",
+ *     children: [Child.task("migrate", Effect.log("migrated")), Child.effect("server", Effect.never)]
+ *   })
+ *   return SupervisionTree.toText(yield* app.tree)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "app  running\n├─ migrate  stopped\n└─ server  running"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const task = <const Id extends string, A, E, R>(
+  id: Id & ValidId<Id>,
+  effect: Effect.Effect<A, E, R>,
+  options?: Options
+): Child<Id, never, Exclude<R, Scope.Scope>> => new Spec(id, { kind: "task", run: effect as AnyEffect }, options) as any
 
 /**
  * What `Child.current` tells.
@@ -297,3 +361,99 @@ export const ignore: Effect.Effect<never> = Effect.withFiber((fiber) =>
       new TypeError("Child.ignore is for the start of a Child.make or a Child.layer, and was called elsewhere")
     )
 )
+
+/**
+ * Ends the child that runs here and has its supervisor give up at once: no restart can help. The supervisor fails with
+ * `RestartIntensityExceeded`, its pattern `"escalated"`, without counting restarts. In a start that is part of a restart it
+ * does the same; in the first start of a supervisor, and in a call, it is a failed start. Outside a child it dies.
+ *
+ * **Example** (A wrong password does not get better)
+ *
+ * ```ts import.meta.vitest
+ * import { Child, Supervisor } from "coppice"
+ * import { Effect, Logger } from "effect"
+ *
+ * const App = Supervisor.layer("app", {
+ *   strategy: "one-for-one",
+ *   children: [Child.effect("db", Child.escalate("wrong password"))]
+ * })
+ *
+ * const error = await Effect.runPromise(Effect.flip(Supervisor.launch(App)).pipe(Effect.provide(Logger.layer([]))))
+ *
+ * error.message // => "app/db failed: wrong password\napp gave up on \"db\", which said that no restart can help"
+ * ```
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const escalate = (error: unknown): Effect.Effect<never> =>
+  Effect.flatMap(incarnation("Child.escalate"), (incarnation) =>
+    Effect.withFiber((fiber) => {
+      incarnation.escalate(failure(error))
+      return Effect.failCause(Cause.annotate(Cause.interrupt(fiber.id), Context.make(Leave, { reason: error })))
+    }))
+
+/**
+ * Forks an effect in the current scope, linked to the child that runs here: if it fails, the child ends for that reason.
+ * OTP's `spawn_link`, and the cure for background fibers of layers that die unseen.
+ *
+ * **Details**
+ *
+ * An effect that succeeds, or is interrupted, ends alone. Outside a child it is `Effect.forkScoped` that logs a failure.
+ *
+ * **Example** (A layer that cannot go on without its background fiber)
+ *
+ * ```ts import.meta.vitest
+ * import { Child, Supervisor } from "coppice"
+ * import { Deferred, Effect, Layer, Logger } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const second = yield* Deferred.make<number>()
+ *   const Cache = Layer.effectDiscard(Effect.gen(function*() {
+ *     const { incarnation } = yield* Child.current
+ *     if (incarnation === 2) yield* Deferred.succeed(second, incarnation)
+ *     else yield* Child.forkLinked(Effect.fail("the refresh loop failed"))
+ *   }))
+ *   yield* Supervisor.make("app", { strategy: "one-for-one", children: [Child.layer("cache", Cache)] })
+ *   return yield* Deferred.await(second)
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(Logger.layer([])))) // => 2
+ * ```
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const forkLinked = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<Fiber.Fiber<A, E>, never, R | Scope.Scope> =>
+  Effect.withFiber((fiber) => {
+    const incarnation = Context.get(fiber.context, CurrentParent)?.incarnation
+    if (incarnation === undefined) return Effect.forkScoped(Effect.tapCause(effect, logUnlinked))
+    return Effect.forkScoped(Effect.withFiber((linked) => {
+      linked.addObserver((exit) => incarnation.linkedEnded(exit))
+      return effect
+    }))
+  })
+
+const logUnlinked = (cause: Cause.Cause<unknown>) =>
+  Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a fiber forked with Child.forkLinked failed", cause)
+
+/**
+ * Takes along the place in the tree: a supervisor in the answered layer is a node below the child that runs here, also
+ * where the layer is built by a runtime started by hand, such as `ManagedRuntime`, whose supervisors otherwise are roots.
+ * Outside a child it answers the layer as it is.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const inherit = <ROut, E, RIn>(
+  layer: Layer.Layer<ROut, E, RIn>
+): Effect.Effect<Layer.Layer<ROut, E, RIn>> =>
+  Effect.map(
+    CurrentParent,
+    (parent) =>
+      Layer.fromBuild((memoMap, scope) =>
+        Effect.provideService(Layer.buildWithMemoMap(layer, memoMap, scope), CurrentParent, parent)
+      )
+  )

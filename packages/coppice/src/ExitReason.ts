@@ -100,6 +100,18 @@ export const Killed = Schema.TaggedStruct("Killed", {})
 export const StartFailed = Schema.TaggedStruct("StartFailed", { error: Anything, cause: AnyCause })
 
 /**
+ * The child needs a service of its earlier sibling `id`, which is down: it was terminated, or had nothing to run.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const ProviderDown = Schema.TaggedStruct("ProviderDown", {
+  id: Schema.String,
+  service: Schema.String,
+  cause: AnyCause
+})
+
+/**
  * A supervisor inside the child gave up. Clean, as in OTP (rule U2): a transient child is not restarted.
  *
  * @category models
@@ -124,6 +136,7 @@ export type ExitReason =
   | typeof Interrupted.Type
   | typeof Killed.Type
   | typeof StartFailed.Type
+  | typeof ProviderDown.Type
   | GaveUp
 
 /**
@@ -140,6 +153,7 @@ export const ExitReason: Schema.Codec<ExitReason, unknown> = Schema.Union([
   Interrupted,
   Killed,
   StartFailed,
+  ProviderDown,
   Schema.TaggedStruct("GaveUp", {
     error: Schema.suspend((): Schema.Codec<RestartIntensityExceeded, unknown> => RestartIntensityExceeded)
   })
@@ -150,7 +164,8 @@ export const ExitReason: Schema.Codec<ExitReason, unknown> = Schema.Union([
  * allows (rule I1). `child` is the child it could not keep alive, `reason` why that child ended last; where that child
  * was itself a supervisor the reason is `GaveUp`, so that the chain reaches from the leaf to the root.
  *
- * `pattern` says what all the counted restarts have in common, if anything.
+ * `pattern` says what all the counted restarts have in common, if anything; `"escalated"` that the child asked for this
+ * by `Child.escalate`, whatever the count.
  *
  * @category errors
  * @since 0.1.0
@@ -164,7 +179,7 @@ export class RestartIntensityExceeded extends Schema.TaggedError<RestartIntensit
     // @effect-diagnostics-next-line schemaNumber:off - a period may be infinite
     periodMillis: Schema.Number,
     restarts: Schema.Int,
-    pattern: Schema.Literals(["failed-to-start", "returned", "mixed"]),
+    pattern: Schema.Literals(["failed-to-start", "returned", "escalated", "mixed"]),
     reason: ExitReason
   }
 ) {
@@ -216,6 +231,19 @@ export const defect = (defect: unknown): ExitReason => ({ _tag: "Defect", defect
 export const killed: ExitReason = { _tag: "Killed" }
 
 /**
+ * Creates a `ProviderDown`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const providerDown = (id: string, service: string, cause: Cause.Cause<unknown>): ExitReason => ({
+  _tag: "ProviderDown",
+  id,
+  service,
+  cause
+})
+
+/**
  * Reads the reason off a fiber's exit. A defect counts for more than a typed error, and both for more than an
  * interruption.
  *
@@ -257,6 +285,7 @@ const fromCause = (cause: Cause.Cause<unknown>): ExitReason => {
 export const startFailed = (why: ExitReason): ExitReason => {
   switch (why._tag) {
     case "StartFailed":
+    case "ProviderDown":
       return why
     case "Failure":
       return { _tag: "StartFailed", error: why.error, cause: why.cause }
@@ -325,6 +354,8 @@ export const format = (reason: ExitReason): string => {
       return "was killed"
     case "StartFailed":
       return `could not start: ${formatError(reason.error)}`
+    case "ProviderDown":
+      return `needs ${reason.service}, and its sibling "${reason.id}", which gives it, is down`
     case "GaveUp":
       return firstLine(gaveUpLine(reason.error))
   }
@@ -380,8 +411,10 @@ const innerStory = (path: string, error: unknown): ReadonlyArray<string> | undef
 }
 
 const gaveUpLine = (error: RestartIntensityExceeded): string =>
-  `${error.path} gave up on "${error.child}": ${error.restarts} restarts needed ${within(error.periodMillis)}, ` +
-  `${error.intensity} allowed`
+  error.pattern === "escalated" ?
+    `${error.path} gave up on "${error.child}", which said that no restart can help` :
+    `${error.path} gave up on "${error.child}": ${error.restarts} restarts needed ${within(error.periodMillis)}, ` +
+    `${error.intensity} allowed`
 
 const within = (millis: number): string => {
   if (millis === Infinity) return "since its start"

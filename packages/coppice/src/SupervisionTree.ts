@@ -33,7 +33,7 @@ export type State = typeof State.Type
 export interface Node {
   readonly path: string
   readonly id: string
-  readonly kind: "effect" | "make" | "layer" | "supervisor"
+  readonly kind: "effect" | "make" | "layer" | "supervisor" | "task"
   readonly state: State
   readonly incarnation: number
   readonly restarts: number
@@ -51,7 +51,7 @@ export interface Node {
 export const Node: Schema.Codec<Node, unknown> = Schema.Struct({
   path: Schema.String,
   id: Schema.String,
-  kind: Schema.Literals(["effect", "make", "layer", "supervisor"]),
+  kind: Schema.Literals(["effect", "make", "layer", "supervisor", "task"]),
   state: State,
   incarnation: Schema.Int,
   restarts: Schema.Int,

@@ -2,10 +2,12 @@
  * The errors of a supervisor: one class per condition, none of them a child's own.
  *
  * What a child fails with is an event and, when restarts do not help, a reason inside `RestartIntensityExceeded` or
- * `ChildStartFailed`. The other classes are answers to calls and correspond to OTP's `{error, …}` answers.
+ * `ChildStartFailed`. `ChildDown` and `ChildUnavailable` are those of a
+ * `ChildRef`. The other classes are answers to calls and correspond to OTP's `{error, …}` answers.
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as ErrorReporter from "effect/ErrorReporter"
 import * as Schema from "effect/Schema"
 import { childStory, ExitReason, format } from "./ExitReason.ts"
@@ -146,6 +148,44 @@ export class CallFromWithin extends Schema.TaggedError<CallFromWithin>()("CallFr
   override get message(): string {
     return `${this.path} was called from a ${this.during} that it is waiting for, and could never answer; ` +
       `call it from a fiber that the ${this.during} does not wait for`
+  }
+}
+
+/**
+ * The incarnation ended while it was used. The effect was interrupted, or was over too late: it may have done part of
+ * its work.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ChildDown extends Schema.TaggedError<ChildDown>()("ChildDown", {
+  ref: Schema.String,
+  path: Schema.String,
+  incarnation: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.path} ended while it was used: what was begun may have been done in part`
+  }
+}
+
+/**
+ * No incarnation is alive: the child is down for good, or has not come back within the patience. Nothing was run, so that
+ * it is safe to try again.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ChildUnavailable extends Schema.TaggedError<ChildUnavailable>()("ChildUnavailable", {
+  ref: Schema.String,
+  reason: Schema.Literals(["down", "not-back-in-time"]),
+  // @effect-diagnostics-next-line schemaNumber:off - one may wait for ever
+  patienceMillis: Schema.Number
+}) {
+  override get message(): string {
+    const why = this.reason === "down"
+      ? "the child that fills it is down, and nothing restarts it"
+      : `no child has filled it within ${Duration.format(Duration.millis(this.patienceMillis))}`
+    return `${this.ref} is not available: ${why}; nothing was run`
   }
 }
 

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * as Child from "./Child.ts"
+export * as ChildRef from "./ChildRef.ts"
 export * as ExitReason from "./ExitReason.ts"
 export * as SupervisionTree from "./SupervisionTree.ts"
 export * as Supervisor from "./Supervisor.ts"

@@ -18,6 +18,7 @@ import {
 import { type ChildState, Entry } from "./children.ts"
 import { CurrentParent, CurrentStart } from "./parent.ts"
 import { startOne, type Step, stopOne } from "./ranges.ts"
+import { giveUpRef } from "./refs.ts"
 import type { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
@@ -113,6 +114,7 @@ function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartF
   const { id } = entry.spec
   if (outcome === "aborted") return yield* new SupervisorDown({ path: core.path })
   if (typeof outcome === "object") {
+    giveUpRef(core, entry)
     return yield* new ChildStartFailed({ path: core.path, id, reason: outcome.reason })
   }
   return {
@@ -120,7 +122,7 @@ function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartF
     path: entry.path,
     incarnation: entry.number,
     ignored: outcome === "ignored",
-    services: entry.incarnation?.services ?? Context.empty()
+    services: entry.incarnation?.built?.services ?? Context.empty()
   }
 }
 
@@ -159,6 +161,7 @@ export const terminateChild = (core: SupervisorCore, id: string) =>
     const entry = yield* find(core, id)
     const ending = stopOne(core, entry)
     if (ending !== undefined) yield* ending
+    giveUpRef(core, entry)
     if (entry.spec.restart === "temporary") core.children.remove(entry)
   })
 

@@ -31,6 +31,8 @@ export class Entry {
   startedAtMillis: number | undefined = undefined
   exitedAtMillis: number | undefined = undefined
   exitReason: ExitReason | undefined = undefined
+  /** The keys of the services that its latest incarnation built. */
+  gave: ReadonlyArray<string> | undefined = undefined
   previous: Entry | undefined = undefined
   next: Entry | undefined = undefined
 

@@ -1,16 +1,22 @@
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import type { ExitReason } from "../ExitReason.ts"
+import { type ExitReason, fromExit } from "../ExitReason.ts"
 import type { Entry } from "./children.ts"
 import type { EventHub } from "./eventHub.ts"
+import type { OwnLayers } from "./ownLayer.ts"
 import { type Parent, uniquePath } from "./parent.ts"
+import type { RefState } from "./refState.ts"
 import type { AnyEffect } from "./spec.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
-const noServices: Context.Context<never> = Context.empty()
+/** What a layer child has built, and how it shares that with its siblings. */
+export interface Built {
+  readonly services: Context.Context<never>
+  readonly layers: OwnLayers
+}
 
 /**
  * One life of a child: a number, a scope of its own and the fiber that runs in it. The scope stands alone, because
@@ -36,7 +42,11 @@ export class Incarnation implements Parent {
   /** Ends a start in progress. */
   abortStart: ((why: ExitReason | "stopped") => void) | undefined = undefined
   /** What a layer child has built. */
-  services: Context.Context<never> = noServices
+  built: Built | undefined = undefined
+  /** The ref it fills. */
+  ref: RefState<any, any> | undefined = undefined
+  /** Whether it has asked for the supervisor to give up. */
+  escalated = false
   private nested: Map<string, SupervisorCore> | undefined = undefined
 
   constructor(supervisor: SupervisorCore, entry: Entry, number: number) {
@@ -60,10 +70,6 @@ export class Incarnation implements Parent {
   /** The supervisors that live inside. */
   get supervisors(): Iterable<SupervisorCore> {
     return this.nested === undefined ? [] : this.nested.values()
-  }
-
-  get givesServices(): boolean {
-    return this.services !== noServices
   }
 
   get hasSupervisor(): boolean {
@@ -96,6 +102,7 @@ export class Incarnation implements Parent {
     const starting = this.status === "starting"
     this.status = "exited"
     this.left = reason
+    this.emptyRef()
     if (starting) this.abortStart?.(reason)
     else this.supervisor.mailbox.post({ _tag: "Exit", incarnation: this, reason })
     return true
@@ -133,6 +140,28 @@ export class Incarnation implements Parent {
       onExit(this, exit)
       this.onFiberDone?.()
     })
+  }
+
+  /** Leaves for this reason, and asks the supervisor to give up. */
+  escalate(reason: ExitReason): void {
+    if (this.status === "exited" || this.status === "closing") return
+    this.escalated = true
+    this.end(reason)
+  }
+
+  /** A fiber linked to this incarnation has ended. An interruption is somebody's wish, and not passed on. */
+  linkedEnded(exit: Exit.Exit<unknown, unknown>): void {
+    if (exit._tag === "Success" || exit.cause.reasons.every((reason) => reason._tag === "Interrupt")) return
+    if (this.status === "starting" || this.status === "running") this.end(fromExit(exit))
+    else this.endedUnjudged(exit)
+  }
+
+  /** Whoever uses it through its ref is told that it is down. */
+  emptyRef(): void {
+    const ref = this.ref
+    if (ref === undefined) return
+    this.ref = undefined
+    this.supervisor.report.guard(() => ref.empty(this.path, this.number))
   }
 
   /** Asks the fiber to go. */

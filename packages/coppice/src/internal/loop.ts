@@ -7,6 +7,7 @@ import { ChildStartFailed } from "../SupervisorError.ts"
 import type { Verdict } from "../SupervisorEvent.ts"
 import type { Entry, Retry } from "./children.ts"
 import { startFrom, startOne, type Step, stopDownTo } from "./ranges.ts"
+import { giveUpRef } from "./refs.ts"
 import type { RestartKind } from "./restartWindow.ts"
 import { end } from "./stopping.ts"
 import { firstAffected } from "./strategy.ts"
@@ -80,7 +81,7 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
   const { entry } = incarnation
   // An earlier incarnation's, or one that has been stopped since: swallowed (rule Q3).
   if (entry.incarnation !== incarnation) return
-  const verdict = decide(core, entry, reason)
+  const verdict = incarnation.escalated ? "give-up" : decide(core, entry, reason)
   entry.exitReason = reason
   entry.exitedAtMillis = core.nowMillis()
   entry.state = verdict === "restart" ? "restarting" : "stopping"
@@ -95,9 +96,10 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
     yield* ending
     if (verdict === "restart") core.window.restamp(core.monotonicMillis())
   }
-  if (verdict === "give-up") return giveUp(core, entry, reason)
+  if (verdict === "give-up") return giveUp(core, entry, reason, incarnation.escalated)
   entry.down("stopped")
   if (verdict === "restart") return yield* restart(core, entry, reason)
+  if (verdict !== "shut-down") giveUpRef(core, entry)
   if (entry.spec.restart === "temporary") core.children.remove(entry)
   return verdict === "shut-down" ? shutdown() : undefined
 }
@@ -133,7 +135,7 @@ const hasActiveSignificant = (core: SupervisorCore, except: Entry): boolean => {
 
 // A restart that has been recorded: stops what the strategy says, then starts it (rules G1–G7, F4–F6). A stop order
 // overtakes it.
-function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<undefined> {
+function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<ExitReason | undefined> {
   if (core.stopOrdered) return
   if (core.events.heard > 0) {
     core.publish({
@@ -147,7 +149,8 @@ function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<
   core.report.restarting(entry, reason)
   const failed = core.isGroup ? yield* restartGroup(core, entry) : yield* restartOne(core, entry)
   if (typeof failed !== "object") return
-  const retry: Retry = { _tag: "Retry", ...failed }
+  if (failed.escalated) return giveUp(core, failed.entry, failed.reason, true)
+  const retry: Retry = { _tag: "Retry", entry: failed.entry, reason: failed.reason }
   failed.entry.state = "restarting"
   failed.entry.retry = retry
   core.mailbox.post(retry)
@@ -168,8 +171,9 @@ function* restartGroup(core: SupervisorCore, entry: Entry) {
 }
 
 // Rule I7.
-const giveUp = (core: SupervisorCore, entry: Entry, reason: ExitReason): ExitReason => {
-  const { intensity, periodMillis, count, pattern } = core.window
+const giveUp = (core: SupervisorCore, entry: Entry, reason: ExitReason, escalated = false): ExitReason => {
+  const { intensity, periodMillis, count } = core.window
+  const pattern = escalated ? "escalated" : core.window.pattern
   const child = entry.spec.id
   entry.down("failed")
   if (core.events.heard > 0) core.publish({ _tag: "SupervisorGaveUp", ...about(core), child, reason })

@@ -33,20 +33,32 @@ export class Surroundings {
 }
 
 /**
- * The memo map of one incarnation: what it builds is its own; what the surroundings had built is shared; and the listed
- * layer itself is never taken from them.
+ * The memo map of one incarnation: what it builds is its own; what the surroundings had built is shared; under a group
+ * strategy so is what earlier siblings have built; and the listed layer itself is taken from nobody.
  */
 export class OwnLayers implements Layer.MemoMap {
   readonly "~effect/Layer/MemoMap" = "~effect/Layer/MemoMap" as const
   private readonly local = Layer.makeMemoMapUnsafe()
+  /** What siblings have asked for, once each: what is built here lives as long as this incarnation, and no longer. */
+  private readonly lent = new Map<unknown, unknown>()
+  private readonly scope: Scope.Scope
   private readonly surroundings: Surroundings
   private readonly listed: AnyLayer
+  private readonly siblings: ReadonlyArray<OwnLayers>
   private readonly invalid: (problem: string) => InvalidChild
 
-  constructor(surroundings: Surroundings, listed: AnyLayer, invalid: (problem: string) => InvalidChild) {
-    this.surroundings = surroundings
-    this.listed = listed
-    this.invalid = invalid
+  constructor(options: {
+    readonly scope: Scope.Scope
+    readonly surroundings: Surroundings
+    readonly listed: AnyLayer
+    readonly siblings: ReadonlyArray<OwnLayers>
+    readonly invalid: (problem: string) => InvalidChild
+  }) {
+    this.scope = options.scope
+    this.surroundings = options.surroundings
+    this.listed = options.listed
+    this.siblings = options.siblings
+    this.invalid = options.invalid
   }
 
   get<RIn, E, ROut>(layer: Layer.Layer<ROut, E, RIn>, scope: Scope.Scope): Built<ROut, E, RIn> | undefined {
@@ -54,7 +66,8 @@ export class OwnLayers implements Layer.MemoMap {
     if (isSame(layer, this.surroundings.own)) {
       return Effect.die(this.invalid("its layer contains the layer of the supervisor it is a child of"))
     }
-    return this.local.get(layer, scope) ?? (isSame(layer, this.listed) ? undefined : this.surroundings.get(layer))
+    const own = this.local.get(layer, scope)
+    return own ?? (isSame(layer, this.listed) ? undefined : this.surroundings.get(layer) ?? this.borrow(layer))
   }
 
   getOrElseMemoize<RIn, E, ROut>(
@@ -66,6 +79,23 @@ export class OwnLayers implements Layer.MemoMap {
       this.get(layer, scope) ??
         this.local.getOrElseMemoize(layer, scope, (_memoMap, layerScope) => build(this, layerScope))
     )
+  }
+
+  private borrow<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
+    for (const sibling of this.siblings) {
+      const found = sibling.lend(layer)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  private lend<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
+    if (!this.lent.has(layer)) {
+      const found = this.local.get(layer, this.scope)
+      if (found === undefined) return undefined
+      this.lent.set(layer, found)
+    }
+    return this.lent.get(layer) as Built<ROut, E, RIn>
   }
 }
 

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { type ExitReason, killed, shutdown } from "../ExitReason.ts"
 import type { Entry } from "./children.ts"
+import { giveUpRef } from "./refs.ts"
 import { start } from "./starting.ts"
 import { end } from "./stopping.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
@@ -12,6 +13,8 @@ export type Step<A = void, E = never> = Effect.fn.Return<A, E>
 export interface StartFailure {
   readonly entry: Entry
   readonly reason: ExitReason
+  /** Whether it asked for the supervisor to give up. */
+  readonly escalated: boolean
 }
 
 /**
@@ -37,6 +40,7 @@ export function* startOne(
   if (outcome === "ignored") {
     if (core.events.heard > 0) core.publish({ _tag: "ChildIgnored", ...about })
     entry.down("stopped")
+    giveUpRef(core, entry)
     if (entry.spec.restart === "temporary") core.children.remove(entry)
     return outcome
   }
@@ -45,7 +49,7 @@ export function* startOne(
   entry.exitedAtMillis = about.timeMillis
   if (core.events.heard > 0) core.publish({ _tag: "ChildStartFailed", ...about, reason: outcome })
   core.report.startFailed(incarnation, outcome)
-  return { entry, reason: outcome }
+  return { entry, reason: outcome, escalated: incarnation.escalated }
 }
 
 /** Starts the children from `first` on, in order, until one fails or a stop order comes (rules S1, S3, G2, G3). */

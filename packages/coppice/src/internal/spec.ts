@@ -1,3 +1,4 @@
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -6,6 +7,9 @@ import type { RestartType } from "./verdict.ts"
 
 /** The key under which a `Child` carries its types. */
 export const TypeId = "~coppice/Child"
+
+/** The key under which a child built from a layer carries what it builds. */
+export const LayerTypeId = "~coppice/Child/Layer"
 
 /** Whatever a user's effect fails with: every value there is. */
 export type AnyError = {} | null | undefined
@@ -20,6 +24,7 @@ export type AnyLayer = Layer.Layer<never, AnyError>
 export type Start =
   | { readonly kind: "effect"; readonly run: AnyEffect }
   | { readonly kind: "make"; readonly acquire: AnyEffect<AnyEffect> }
+  | { readonly kind: "task"; readonly run: AnyEffect }
   | { readonly kind: "layer" | "supervisor"; readonly layer: AnyLayer }
 
 /** The options of a child that its start does not depend on. */
@@ -27,12 +32,14 @@ export interface SpecOptions {
   readonly restart?: RestartType | undefined
   readonly significant?: boolean | undefined
   readonly shutdown?: Duration.Input | "brutal-kill" | undefined
+  readonly ref?: Context.Key<any, any> | undefined
 }
 
 /** How long a child may take to stop, unless it says otherwise: OTP's 5 s, more for a layer, whose servers drain. */
 const defaultShutdown: Record<Start["kind"], Duration.Duration> = {
   effect: Duration.seconds(5),
   make: Duration.seconds(5),
+  task: Duration.seconds(5),
   layer: Duration.seconds(30),
   supervisor: Duration.infinity
 }
@@ -47,6 +54,8 @@ export class Spec {
   readonly restart: RestartType
   readonly significant: boolean
   readonly shutdown: Duration.Duration | "brutal-kill"
+  /** The ref that each incarnation fills. */
+  readonly ref: Context.Key<any, any> | undefined
   /** Whether `shutdown` is the default, which a supervisor inside the child prolongs. */
   readonly shutdownIsDefault: boolean
 
@@ -55,6 +64,7 @@ export class Spec {
     this.start = start
     this.restart = options?.restart ?? "permanent"
     this.significant = options?.significant ?? false
+    this.ref = options?.ref
     const shutdown = options?.shutdown
     this.shutdownIsDefault = shutdown === undefined
     this.shutdown = shutdown === undefined

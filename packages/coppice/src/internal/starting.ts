@@ -2,14 +2,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as References from "effect/References"
-import * as Scope from "effect/Scope"
 import { type ExitReason, failure, fromExit, startFailed } from "../ExitReason.ts"
 import { InvalidChild } from "../SupervisorError.ts"
+import { childContext, explain } from "./childContext.ts"
 import type { Entry } from "./children.ts"
 import { Incarnation } from "./incarnation.ts"
 import { OwnLayers } from "./ownLayer.ts"
-import { CurrentParent, CurrentStart, type StartInProgress } from "./parent.ts"
+import { CurrentStart, type StartInProgress } from "./parent.ts"
+import { awaitRef, fillRef, refProblem } from "./refs.ts"
 import { isIgnore } from "./signals.ts"
 import type { AnyEffect, AnyLayer, Spec } from "./spec.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
@@ -38,8 +38,9 @@ export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect
   }
   const context = childContext(core, incarnation)
   const how = entry.spec.start
+  awaitRef(core, entry, context)
   if (how.kind !== "effect") return startInFiber(core, incarnation, how, context)
-  hasStarted(core, incarnation)
+  hasStarted(incarnation)
   runBody(incarnation, how.run, context)
   return "started"
 }
@@ -62,53 +63,100 @@ const startInFiber = (
       resume(Effect.succeed(why === "stopped" ? "aborted" : startFailed(why)))
     }
     core.starting = incarnation
-    const acquire = how.kind === "make" ? how.acquire : buildOwn(core, incarnation, how.layer)
+    const { acquire, whenAcquired } = preparation(incarnation, how, context)
     incarnation.fork(acquire, Context.add(context, CurrentStart, inProgress), (_, exit) => {
       if (!inProgress.active) return incarnation.endedUnjudged(exit)
       // Over before the body begins: from here on the child may call its supervisor, and stop it.
       end()
-      const outcome = judgeStart(core, incarnation, exit)
-      if (outcome === "started") {
-        hasStarted(core, incarnation)
-        const { value } = exit as Exit.Success<unknown>
-        if (how.kind === "make") runBody(incarnation, value as AnyEffect, context)
-        else incarnation.services = Context.omit(Layer.CurrentMemoMap)(value as Context.Context<any>)
-      }
+      const outcome = judgeStart(incarnation, exit)
+      if (outcome === "started") whenAcquired((exit as Exit.Success<unknown>).value)
       resume(Effect.succeed(outcome))
     })
   })
 
-const buildOwn = (core: SupervisorCore, incarnation: Incarnation, layer: AnyLayer): AnyEffect => {
-  const memoMap = new OwnLayers(core.surroundings, layer, (problem) => invalid(core, incarnation, problem))
-  return Layer.buildWithMemoMap(layer, memoMap, incarnation.scope)
+/** What a start waits for, and what follows. */
+interface Preparation {
+  readonly acquire: AnyEffect
+  readonly whenAcquired: (value: any) => void
 }
 
-const invalid = (core: SupervisorCore, incarnation: Incarnation, problem: string): InvalidChild =>
-  new InvalidChild({ path: core.path, id: incarnation.entry.spec.id, problem })
+const preparation = (
+  incarnation: Incarnation,
+  how: Exclude<Spec["start"], { readonly kind: "effect" }>,
+  context: Context.Context<never>
+): Preparation => {
+  switch (how.kind) {
+    case "make":
+      return {
+        acquire: how.acquire,
+        whenAcquired: (body: AnyEffect) => {
+          hasStarted(incarnation)
+          runBody(incarnation, body, context)
+        }
+      }
+    case "task":
+      return { acquire: how.run, whenAcquired: () => {} }
+    case "layer":
+    case "supervisor": {
+      const layers = ownLayers(incarnation, how.layer)
+      return {
+        acquire: Layer.buildWithMemoMap(how.layer, layers, incarnation.scope),
+        whenAcquired: (services: Context.Context<any>) => {
+          incarnation.built = {
+            layers,
+            services: Context.omit(Layer.CurrentMemoMap)(services) as Context.Context<never>
+          }
+          hasStarted(incarnation)
+          fillRef(incarnation)
+        }
+      }
+    }
+  }
+}
+
+const ownLayers = (incarnation: Incarnation, listed: AnyLayer): OwnLayers => {
+  const { entry, scope, supervisor } = incarnation
+  const siblings: Array<OwnLayers> = []
+  if (supervisor.isGroup) {
+    for (let earlier = entry.previous; earlier !== undefined; earlier = earlier.previous) {
+      if (earlier.incarnation?.built !== undefined) siblings.unshift(earlier.incarnation.built.layers)
+    }
+  }
+  const { surroundings } = supervisor
+  return new OwnLayers({ scope, surroundings, listed, siblings, invalid: (problem) => invalid(incarnation, problem) })
+}
+
+const invalid = ({ entry, supervisor }: Incarnation, problem: string): InvalidChild =>
+  new InvalidChild({ path: supervisor.path, id: entry.spec.id, problem })
 
 const judgeStart = (
-  core: SupervisorCore,
   incarnation: Incarnation,
   exit: Exit.Exit<unknown, unknown>
 ): "started" | "ignored" | ExitReason => {
-  if (exit._tag === "Failure") return isIgnore(exit.cause) ? "ignored" : startFailed(fromExit(exit))
-  if (incarnation.entry.spec.type === "worker" || incarnation.hasSupervisor) return "started"
-  const problem = "it is listed with Child.supervisor, but its layer builds no supervisor: list it with Child.layer"
-  return startFailed(failure(invalid(core, incarnation, problem)))
+  const { spec } = incarnation.entry
+  if (exit._tag === "Failure") {
+    return isIgnore(exit.cause) ? "ignored" : startFailed(explain(incarnation.entry, fromExit(exit)))
+  }
+  if (spec.kind === "task") return "ignored"
+  const problem = spec.type === "supervisor" && !incarnation.hasSupervisor
+    ? "it is listed with Child.supervisor, but its layer builds no supervisor: list it with Child.layer"
+    : refProblem(incarnation.supervisor, incarnation.entry)
+  return problem === undefined ? "started" : startFailed(failure(invalid(incarnation, problem)))
 }
 
-const hasStarted = (core: SupervisorCore, incarnation: Incarnation): void => {
+const hasStarted = (incarnation: Incarnation): void => {
+  const { entry, supervisor } = incarnation
   incarnation.status = "running"
-  incarnation.entry.state = "running"
-  if (core.events.heard > 0) {
-    core.publish({
+  entry.state = "running"
+  if (supervisor.events.heard > 0) {
+    supervisor.publish({
       _tag: "ChildStarted",
       path: incarnation.path,
       incarnation: incarnation.number,
-      timeMillis: core.nowMillis()
+      timeMillis: supervisor.nowMillis()
     })
   }
-  core.report.started(incarnation)
+  supervisor.report.started(incarnation)
 }
 
 const runBody = (
@@ -118,36 +166,6 @@ const runBody = (
 ): void => incarnation.fork(body, context, bodyEnded)
 
 const bodyEnded = (incarnation: Incarnation, exit: Exit.Exit<unknown, unknown>): void => {
-  if (incarnation.status === "running") incarnation.end(fromExit(exit))
+  if (incarnation.status === "running") incarnation.end(explain(incarnation.entry, fromExit(exit)))
   else incarnation.endedUnjudged(exit)
-}
-
-/** What a child runs in: its surroundings, its earlier siblings' services, its own scope and its name. */
-const childContext = (core: SupervisorCore, incarnation: Incarnation): Context.Context<never> => {
-  const { entry } = incarnation
-  let context = core.childContext
-  if (core.isGroup && core.children.layers > 0) context = withSiblings(context, entry)
-  if (entry.supplied !== undefined) context = Context.merge(context, entry.supplied)
-  const names = { "coppice.path": incarnation.path, "coppice.incarnation": incarnation.number }
-  const logs = core.logAnnotations === undefined ? names : { ...core.logAnnotations, ...names }
-  const spans = core.spanAnnotations === undefined ? names : { ...core.spanAnnotations, ...names }
-  context = Context.add(context, References.CurrentLogAnnotations, logs)
-  context = Context.add(context, References.TracerSpanAnnotations, spans)
-  context = Context.add(context, CurrentParent, incarnation)
-  return Context.add(context, Scope.Scope, incarnation.scope) as Context.Context<never>
-}
-
-const withSiblings = (context: Context.Context<never>, entry: Entry): Context.Context<never> => {
-  const givers: Array<Incarnation> = []
-  for (let earlier = entry.previous; earlier !== undefined; earlier = earlier.previous) {
-    if (earlier.spec.restart === "permanent" && earlier.incarnation?.givesServices === true) {
-      givers.push(earlier.incarnation)
-    }
-  }
-  if (givers.length === 0) return context
-  const services = new Map(context.mapUnsafe)
-  for (const giver of givers.toReversed()) {
-    for (const [key, service] of giver.services.mapUnsafe) services.set(key, service)
-  }
-  return Context.makeUnsafe(services)
 }

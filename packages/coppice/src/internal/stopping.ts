@@ -14,6 +14,7 @@ import { CurrentParent } from "./parent.ts"
 export const end = (incarnation: Incarnation, killed = false): Effect.Effect<void> | undefined => {
   const brutal = killed || incarnation.entry.spec.shutdown === "brutal-kill"
   incarnation.status = "closing"
+  incarnation.emptyRef()
   incarnation.interrupt()
   if (incarnation.fiber === undefined && incarnation.scope.state._tag === "Empty") {
     Scope.closeUnsafe(incarnation.scope, Exit.void)

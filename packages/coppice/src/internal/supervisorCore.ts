@@ -12,6 +12,7 @@ import type { Incarnation } from "./incarnation.ts"
 import { Mailbox } from "./mailbox.ts"
 import type { Surroundings } from "./ownLayer.ts"
 import { CurrentParent, CurrentStart, type Parent, type StartInProgress } from "./parent.ts"
+import type { RefState } from "./refState.ts"
 import { Report } from "./report.ts"
 import { RestartWindow } from "./restartWindow.ts"
 import type { Spec } from "./spec.ts"
@@ -58,6 +59,8 @@ export class SupervisorCore {
   readonly parent: Parent | undefined
   readonly settings: Settings
   readonly children = new Children()
+  /** The refs of those children that fill one. */
+  readonly refs = new WeakMap<Entry, RefState<any, any>>()
   readonly window: RestartWindow
   readonly mailbox = new Mailbox<Message>()
   readonly events: EventHub
