@@ -25,12 +25,12 @@ import * as Stream from "effect/Stream"
 import type * as Child from "./Child.ts"
 import type { ExitReason, RestartIntensityExceeded } from "./ExitReason.ts"
 import { build } from "./internal/build.ts"
-import type { Ids, NoDuplicates, Requires } from "./internal/flow.ts"
+import type { Ids, Needs, NoDuplicates, Replaced, Replacements, Requires } from "./internal/flow.ts"
 import { eventBuffer, listen, makeHandle, type TypeId } from "./internal/handle.ts"
 import { Launched } from "./internal/launched.ts"
 import { CurrentParent } from "./internal/parent.ts"
-import type { Spec } from "./internal/spec.ts"
-import type { Settings } from "./internal/supervisorCore.ts"
+import type { AnyLayer, Spec } from "./internal/spec.ts"
+import type { Settings, SupervisorCore } from "./internal/supervisorCore.ts"
 import type { SupervisionTree } from "./SupervisionTree.ts"
 import type {
   CallFromWithin,
@@ -72,17 +72,24 @@ export type AutoShutdown = "never" | "any-significant" | "all-significant"
  * - `period`: the length of that sliding window, longer than zero; default 5 seconds.
  * - `autoShutdown`: default `"never"`.
  * - `children`: in start order, with different ids.
+ * - `dependencies`: layers that are built once, before the children, and shared by them. They live as long as the
+ *   supervisor.
  * - `onEscalation`: run when the supervisor gives up and no parent hears of it.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options<S extends Strategy, Children extends ReadonlyArray<Child.Any>> {
+export interface Options<
+  S extends Strategy,
+  Children extends ReadonlyArray<Child.Any>,
+  Deps extends ReadonlyArray<Layer.Any> = ReadonlyArray<never>
+> {
   readonly strategy: S
   readonly intensity?: number | undefined
   readonly period?: Duration.Input | undefined
   readonly autoShutdown?: AutoShutdown | undefined
   readonly children: Children & NoDuplicates<Children>
+  readonly dependencies?: Deps | undefined
   readonly onEscalation?: ((error: RestartIntensityExceeded) => Effect.Effect<void>) | undefined
 }
 
@@ -210,7 +217,11 @@ export interface Supervisor<Id extends string = string> {
 const defaultIntensity = 3
 const defaultPeriod = Duration.seconds(5)
 
-const settingsOf = (options: Options<Strategy, ReadonlyArray<Child.Any>>): Settings => ({
+type AnyOptions = Options<Strategy, any, ReadonlyArray<Layer.Any>>
+
+type AnyDependencies = readonly [Layer.Layer<never>, ...Array<Layer.Layer<never>>]
+
+const settingsOf = (options: AnyOptions): Settings => ({
   strategy: options.strategy,
   intensity: options.intensity ?? defaultIntensity,
   periodMillis: Duration.toMillis(Duration.fromInputUnsafe(options.period ?? defaultPeriod)),
@@ -219,7 +230,12 @@ const settingsOf = (options: Options<Strategy, ReadonlyArray<Child.Any>>): Setti
   onEscalation: options.onEscalation
 })
 
-type AnyOptions = Options<any, any>
+const dependenciesOf = (options: AnyOptions): AnyDependencies | undefined => {
+  const { dependencies } = options
+  return dependencies === undefined || dependencies.length === 0
+    ? undefined
+    : dependencies as unknown as AnyDependencies
+}
 
 /**
  * Creates a supervisor in the current scope and waits until all its children have started. Closing the scope stops it.
@@ -251,36 +267,65 @@ type AnyOptions = Options<any, any>
  * @category constructors
  * @since 0.1.0
  */
-export const make = <const S extends Strategy, const Children extends ReadonlyArray<Child.Any>>(
+export const make = <
+  const S extends Strategy,
+  const Children extends ReadonlyArray<Child.Any>,
+  const Deps extends ReadonlyArray<Layer.Any> = readonly []
+>(
   name: string,
-  options: Options<S, Children>
-): Effect.Effect<Supervisor<Ids<Children>>, ChildStartFailed, Requires<S, Children> | Scope.Scope> =>
-  Effect.contextWith((context: Context.Context<Scope.Scope>) =>
+  options: Options<S, Children, Deps>
+): Effect.Effect<
+  Supervisor<Ids<Children>>,
+  ChildStartFailed | Layer.Error<Deps[number]>,
+  Needs<S, Children, Deps> | Scope.Scope
+> =>
+  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+    const scope = Context.get(context, Scope.Scope)
+    const memoMap = Layer.CurrentMemoMap.forkOrCreate(context)
+    const dependencies = dependenciesOf(options as AnyOptions)
+    const built = Effect.map(
+      Effect.suspend(() => build(name, settingsOf(options as AnyOptions), memoMap, scope)),
+      makeHandle
+    )
+    return dependencies === undefined
+      ? built
+      : Effect.flatMap(
+        Layer.buildWithMemoMap(Layer.mergeAll(...dependencies), memoMap, scope),
+        (services) => Effect.provideContext(built, services)
+      )
+  })
+
+/** The layer of a supervisor, with and without its dependencies. */
+const layersOf = <Out>(
+  name: string,
+  options: AnyOptions,
+  toService?: (handle: Supervisor<string>) => Context.Context<Out>
+): {
+  readonly layer: Layer.Layer<Out, ChildStartFailed>
+  readonly layerNoDeps: Layer.Layer<Out, ChildStartFailed>
+} => {
+  const service = (core: SupervisorCore): Context.Context<Out> =>
+    toService === undefined ? Context.empty() as Context.Context<any> : toService(makeHandle(core))
+  const layerNoDeps: Layer.Layer<Out, ChildStartFailed> = Layer.fromBuildMemo((memoMap, scope) =>
     Effect.map(
       Effect.suspend(() =>
         build(
           name,
-          settingsOf(options as AnyOptions),
-          Layer.CurrentMemoMap.forkOrCreate(context),
-          Context.get(context, Scope.Scope)
+          settingsOf(options),
+          memoMap,
+          scope,
+          layerNoDeps as Layer.Layer<any, ChildStartFailed>,
+          service as any
         )
       ),
-      makeHandle
+      service
     )
   )
-
-const layerOf = <Out>(
-  name: string,
-  options: AnyOptions,
-  toContext: (handle: Supervisor<string>) => Context.Context<Out>
-): Layer.Layer<Out, ChildStartFailed> => {
-  const self: Layer.Layer<Out, ChildStartFailed> = Layer.fromBuildMemo((memoMap, scope) =>
-    Effect.map(
-      Effect.suspend(() => build(name, settingsOf(options), memoMap, scope, self)),
-      (core) => toContext(makeHandle(core))
-    )
-  )
-  return self
+  const dependencies = dependenciesOf(options)
+  return {
+    layerNoDeps,
+    layer: dependencies === undefined ? layerNoDeps : Layer.provide(layerNoDeps, Layer.mergeAll(...dependencies))
+  }
 }
 
 /**
@@ -290,15 +335,106 @@ const layerOf = <Out>(
  * @category layers
  * @since 0.1.0
  */
-export const layer = <const S extends Strategy, const Children extends ReadonlyArray<Child.Any>>(
+export const layer = <
+  const S extends Strategy,
+  const Children extends ReadonlyArray<Child.Any>,
+  const Deps extends ReadonlyArray<Layer.Any> = readonly []
+>(
   name: string,
-  options: Options<S, Children>
-): Layer.Layer<never, ChildStartFailed, Requires<S, Children>> =>
-  layerOf(name, options as AnyOptions, () => Context.empty())
+  options: Options<S, Children, Deps>
+): Layer.Layer<never, ChildStartFailed | Layer.Error<Deps[number]>, Needs<S, Children, Deps>> =>
+  layersOf<never>(name, options as AnyOptions).layer
 
 /**
- * Creates a class that is a supervisor's service and holds its layer. The supervisor's name is the last segment of the
+ * A class made with `Service`: the supervisor's tag, its layers, and its operations on the supervisor in the context.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceClass<
+  in out Self,
+  in out Key extends string,
+  S extends Strategy,
+  Children extends ReadonlyArray<Child.Any>,
+  Deps extends ReadonlyArray<Layer.Any>
+> extends Context.ServiceClass<Self, Key, Supervisor<Ids<Children>>> {
+  /** The supervisor and its dependencies. */
+  readonly layer: Layer.Layer<
+    Self,
+    ChildStartFailed | Layer.Error<Deps[number]>,
+    Exclude<Needs<S, Children, Deps>, Self>
+  >
+
+  /** The supervisor, its dependencies being left to the surroundings. */
+  readonly layerNoDeps: Layer.Layer<Self, ChildStartFailed, Exclude<Requires<S, Children>, Self>>
+
+  /**
+   * The supervisor with other layers in the place of some children's, by id: for tests. A replacement builds the same
+   * services; the child keeps its place and its options.
+   */
+  layerWith<const By extends Replacements<Children>>(
+    replacements: By
+  ): Layer.Layer<
+    Self,
+    ChildStartFailed | Layer.Error<Deps[number]>,
+    Exclude<Needs<S, Replaced<Children, By>, Deps>, Self>
+  >
+
+  /** `startChild` of the supervisor in the context. */
+  startChild<Id extends string, Provides, R>(
+    child: Child.Child<Id, Provides, R>
+  ): Effect.Effect<
+    ChildHandle<Id, Provides>,
+    ChildAlreadyStarted | ChildAlreadyPresent | ChildStartFailed | InvalidChild | CallFailed,
+    R | Self
+  >
+
+  /** `terminateChild` of the supervisor in the context. */
+  terminateChild(child: Ids<Children> | ChildHandle): Effect.Effect<void, ChildNotFound | CallFailed, Self>
+
+  /** `restartChild` of the supervisor in the context. */
+  restartChild(
+    child: Ids<Children> | ChildHandle
+  ): Effect.Effect<ChildHandle, ChildNotFound | ChildRunning | ChildRestarting | ChildStartFailed | CallFailed, Self>
+
+  /** `deleteChild` of the supervisor in the context. */
+  deleteChild(
+    child: Ids<Children> | ChildHandle
+  ): Effect.Effect<void, ChildNotFound | ChildRunning | ChildRestarting | CallFailed, Self>
+
+  /** `getChildSpec` of the supervisor in the context. */
+  getChildSpec(child: Ids<Children> | ChildHandle): Effect.Effect<Child.Any, ChildNotFound | CallFailed, Self>
+
+  /** `whichChildren` of the supervisor in the context. */
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>, CallFailed, Self>
+
+  /** `countChildren` of the supervisor in the context. */
+  readonly countChildren: Effect.Effect<ChildCount, CallFailed, Self>
+
+  /** `exitChild` of the supervisor in the context. */
+  exitChild(
+    child: Ids<Children> | ChildHandle,
+    reason: ExitReason
+  ): Effect.Effect<void, ChildNotFound | SupervisorDown, Self>
+
+  /** `await` of the supervisor in the context. */
+  readonly await: Effect.Effect<void, RestartIntensityExceeded, Self>
+
+  /** `tree` of the supervisor in the context. */
+  readonly tree: Effect.Effect<SupervisionTree, never, Self>
+
+  /** `events` of the supervisor in the context. */
+  readonly events: Stream.Stream<SupervisorEvent, never, Self>
+}
+
+/**
+ * Creates a class that is a supervisor's service and holds its layers. The supervisor's name is the last segment of the
  * key.
+ *
+ * **Details**
+ *
+ * The operations are statics of the class, on the supervisor in the context. The children may use the class too, also
+ * from the inside: TypeScript accepts that where the child is made by a function or a constant with a written type.
  *
  * **Example** (A tree of two supervisors)
  *
@@ -316,10 +452,7 @@ export const layer = <const S extends Strategy, const Children extends ReadonlyA
  *   children: [Child.supervisor("storage", Storage)]
  * }) {}
  *
- * const program = Effect.gen(function*() {
- *   const shop = yield* Shop
- *   return SupervisionTree.toText(yield* shop.tree)
- * })
+ * const program = Effect.map(Shop.tree, SupervisionTree.toText)
  *
  * await Effect.runPromise(Effect.provide(program, Shop.layer)) // => "Shop  running\n└─ storage  running\n   └─ projector  running"
  * ```
@@ -327,20 +460,55 @@ export const layer = <const S extends Strategy, const Children extends ReadonlyA
  * @category constructors
  * @since 0.1.0
  */
-export const Service =
-  <Self>() =>
-  <const Key extends string, const S extends Strategy, const Children extends ReadonlyArray<Child.Any>>(
-    key: Key,
-    options: Options<S, Children>
-  ): Context.ServiceClass<Self, Key, Supervisor<Ids<Children>>> & {
-    readonly layer: Layer.Layer<Self, ChildStartFailed, Requires<S, Children>>
-  } => {
-    const service = Context.Service<Self, Supervisor<Ids<Children>>>()(key)
-    const name = key.slice(key.lastIndexOf("/") + 1)
-    return Object.assign(service, {
-      layer: layerOf(name, options as AnyOptions, (handle) => Context.make(service, handle))
-    })
+export const Service = <Self>() =>
+<
+  const Key extends string,
+  const S extends Strategy,
+  const Children extends ReadonlyArray<Child.Any>,
+  const Deps extends ReadonlyArray<Layer.Any> = readonly []
+>(
+  key: Key,
+  options: Options<S, Children, Deps>
+): ServiceClass<Self, Key, S, Children, Deps> => {
+  const service = Context.Service<Self, Supervisor<any>>()(key)
+  const name = key.slice(key.lastIndexOf("/") + 1)
+  const layers = (options: AnyOptions) => layersOf(name, options, (handle) => Context.make(service, handle))
+  const statics: Statics<Self> = {
+    ...layers(options as AnyOptions),
+    layerWith: (replacements) => layers(withLayers(name, options as AnyOptions, replacements)).layer,
+    startChild: (child) => Effect.flatMap(service, (supervisor) => supervisor.startChild(child)),
+    terminateChild: (child) => Effect.flatMap(service, (supervisor) => supervisor.terminateChild(child)),
+    restartChild: (child) => Effect.flatMap(service, (supervisor) => supervisor.restartChild(child)),
+    deleteChild: (child) => Effect.flatMap(service, (supervisor) => supervisor.deleteChild(child)),
+    getChildSpec: (child) => Effect.flatMap(service, (supervisor) => supervisor.getChildSpec(child)),
+    whichChildren: Effect.flatMap(service, (supervisor) => supervisor.whichChildren),
+    countChildren: Effect.flatMap(service, (supervisor) => supervisor.countChildren),
+    exitChild: (child, reason) => Effect.flatMap(service, (supervisor) => supervisor.exitChild(child, reason)),
+    await: Effect.flatMap(service, (supervisor) => supervisor.await),
+    tree: Effect.flatMap(service, (supervisor) => supervisor.tree),
+    events: Stream.unwrap(Effect.map(service, (supervisor) => supervisor.events))
   }
+  return Object.assign(service, statics) as any
+}
+
+type Statics<Self> = Omit<
+  ServiceClass<Self, string, Strategy, ReadonlyArray<Child.Any>, readonly []>,
+  keyof Context.ServiceClass<Self, string, Supervisor<any>>
+>
+
+const withLayers = (name: string, options: AnyOptions, replacements: Readonly<Record<string, unknown>>): AnyOptions => {
+  const specs = options.children as ReadonlyArray<Spec>
+  for (const id of Object.keys(replacements)) {
+    const spec = specs.find((spec) => spec.id === id)
+    if (spec === undefined || (spec.kind !== "layer" && spec.kind !== "supervisor")) {
+      throw new TypeError(`layerWith of ${name}: "${id}" is not the id of a child built from a layer`)
+    }
+  }
+  const children = specs.map((spec) =>
+    spec.id in replacements ? spec.withLayer(replacements[spec.id] as AnyLayer) : spec
+  )
+  return { ...options, children }
+}
 
 /**
  * What `launch` can be asked for: `onEvent` is run for every event, from the start of the tree to its end, one at a time.

@@ -12,21 +12,23 @@ import { type Settings, SupervisorCore } from "./supervisorCore.ts"
 
 /**
  * Builds a supervisor in a scope and waits until it is up (rule S2). Closing the scope stops it, and so does interrupting
- * the build. Its loop is nobody's child: only a stop order ends it.
+ * the build. Its loop is nobody's child: only a stop order ends it. `self` is the supervisor's own service, for its
+ * children.
  */
 export const build = (
   name: string,
   settings: Settings,
   memoMap: Layer.MemoMap,
   scope: Scope.Scope,
-  own?: AnyLayer
+  own?: AnyLayer,
+  self?: (core: SupervisorCore) => Context.Context<never>
 ): Effect.Effect<SupervisorCore, ChildStartFailed> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.withFiber((fiber) => {
       const invalid = checkSettings(name, settings)
       if (invalid !== undefined) return Effect.die(invalid)
       const context = Context.omit(Scope.Scope)(fiber.context as Context.Context<Scope.Scope>)
-      const core = new SupervisorCore(name, settings, context, new Surroundings(memoMap, own))
+      const core = new SupervisorCore(name, settings, context, new Surroundings(memoMap, own), self)
       return Effect.gen(function*() {
         Effect.runForkWith(context)(run(core))
         yield* Scope.addFinalizer(scope, Effect.andThen(core.stop, core.surroundings.release))

@@ -1,4 +1,5 @@
-import type { Any, Child } from "../Child.ts"
+import type * as Layer from "effect/Layer"
+import type { Any, Child, LayerChild } from "../Child.ts"
 import type { Strategy } from "./strategy.ts"
 
 type IdOf<C> = C extends Child<infer Id, any, any> ? Id : never
@@ -37,3 +38,27 @@ type Duplicate<Children extends ReadonlyArray<unknown>, Seen = never> = Children
 /** Nothing for a list without duplicate ids, else a message that names one. */
 export type NoDuplicates<Children extends ReadonlyArray<unknown>> = [Duplicate<Children>] extends [never] ? unknown
   : `two children have the id "${Duplicate<Children> & string}"`
+
+/** The layers a supervisor builds before its children. */
+export type Dependencies = ReadonlyArray<Layer.Any>
+
+/** What a supervisor requires: what its children do, without what it builds for them, and what those need. */
+export type Needs<S extends Strategy, Children extends ReadonlyArray<Any>, Deps extends Dependencies> =
+  | Exclude<Requires<S, Children>, Layer.Success<Deps[number]>>
+  | Layer.Services<Deps[number]>
+
+/** The layers that may stand in for those of a list of children, by id. */
+export type Replacements<Children extends ReadonlyArray<Any>> = {
+  readonly [C in Children[number] as C extends LayerChild<infer Id, any, any, any, any> ? Id : never]?: C extends
+    LayerChild<any, any, any, infer Builds, any> ? Layer.Layer<Builds, any, any> : never
+}
+
+type ServicesOf<L> = L extends Layer.Any ? Layer.Services<L> : never
+
+/** A list of children, some with another layer. */
+export type Replaced<Children extends ReadonlyArray<Any>, By> = {
+  readonly [K in keyof Children]: Children[K] extends
+    LayerChild<infer Id, infer Provides, any, infer Builds, infer RefId>
+    ? Id extends keyof By ? LayerChild<Id, Provides, RefId | ServicesOf<By[Id]>, Builds, RefId> : Children[K]
+    : Children[K]
+}

@@ -74,6 +74,14 @@ export class Spec {
       : Duration.fromInputUnsafe(shutdown)
   }
 
+  /** The same child, built from another layer. */
+  withLayer(layer: AnyLayer): Spec {
+    const { ref, restart, significant } = this
+    const kind = this.type === "supervisor" ? "supervisor" : "layer"
+    const shutdown = this.shutdownIsDefault ? undefined : this.shutdown
+    return new Spec(this.id, { kind, layer }, { ref, restart, significant, shutdown })
+  }
+
   get kind(): Start["kind"] {
     return this.start.kind
   }

@@ -89,7 +89,8 @@ export class SupervisorCore {
     name: string,
     settings: Settings,
     context: Context.Context<never>,
-    surroundings: Surroundings
+    surroundings: Surroundings,
+    self?: (core: SupervisorCore) => Context.Context<never>
   ) {
     this.settings = settings
     this.context = context
@@ -106,7 +107,10 @@ export class SupervisorCore {
     this.logAnnotations = unlessEmpty(Context.get(context, References.CurrentLogAnnotations))
     this.spanAnnotations = unlessEmpty(Context.get(context, References.TracerSpanAnnotations))
     // One flat map, so that what each child adds stays a short chain on top of it.
-    this.childContext = Context.makeUnsafe(Context.add(context, CurrentStart, undefined).mapUnsafe)
+    const below = Context.add(context, CurrentStart, undefined)
+    this.childContext = Context.makeUnsafe(
+      (self === undefined ? below : Context.merge(below, self(this))).mapUnsafe
+    )
     for (const spec of settings.children) this.children.append(new Entry(this.pathBelow, spec))
   }
 
