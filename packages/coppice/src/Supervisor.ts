@@ -11,26 +11,23 @@
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Child from "./Child.ts"
 import type { ExitReason, RestartIntensityExceeded } from "./ExitReason.ts"
 import { build } from "./internal/build.ts"
 import type { Ids, Needs, NoDuplicates, Replaced, Replacements, Requires } from "./internal/flow.ts"
-import { eventBuffer, listen, makeHandle, type TypeId } from "./internal/handle.ts"
+import { makeHandle, type TypeId } from "./internal/handle.ts"
 import { Launched } from "./internal/launched.ts"
 import { CurrentParent } from "./internal/parent.ts"
 import type { AnyLayer, Spec } from "./internal/spec.ts"
 import type { Settings, SupervisorCore } from "./internal/supervisorCore.ts"
+import { tell } from "./internal/telling.ts"
 import type { SupervisionTree } from "./SupervisionTree.ts"
 import type {
   CallFromWithin,
@@ -562,7 +559,7 @@ export const launch = <ROut, E, R, R2 = never>(
   Effect.scoped(Effect.gen(function*() {
     const launched = new Launched(yield* CurrentParent)
     yield* Effect.addFinalizer(() => Effect.sync(() => launched.events.detach()))
-    if (options?.onEvent !== undefined) yield* tell(launched, options.onEvent)
+    if (options?.onEvent !== undefined) yield* tell(launched.events, options.onEvent)
     const alive = Effect.andThen(Layer.build(layer), Effect.never)
     // In a race, as a root may end while others are still being built.
     yield* Effect.raceFirst(
@@ -570,36 +567,3 @@ export const launch = <ROut, E, R, R2 = never>(
       Deferred.await(launched.over)
     )
   }))
-
-/** How long a launched program that has ended waits for `onEvent` to be told the rest. */
-const tellingTime = Duration.seconds(5)
-
-// The queue outlives the tree, so that its last events are told as well.
-const tell = Effect.fnUntraced(function*<R>(
-  launched: Launched,
-  onEvent: (event: SupervisorEvent) => Effect.Effect<void, never, R>
-) {
-  const tellOne = (event: SupervisorEvent) =>
-    Effect.suspend(() => onEvent(event)).pipe(
-      Effect.catchCause((cause) => Effect.logError(`onEvent failed at ${event._tag} of ${event.path}`, cause))
-    )
-  const { queue } = yield* Effect.acquireRelease(
-    Effect.gen(function*() {
-      const queue = yield* Queue.sliding<SupervisorEvent, Cause.Done>(eventBuffer)
-      const telling = yield* Effect.forkDetach(Stream.runForEach(Stream.fromQueue(queue), tellOne))
-      return { queue, telling }
-    }),
-    ({ queue, telling }) =>
-      Queue.end(queue).pipe(
-        Effect.andThen(Effect.timeoutOption(Fiber.await(telling), tellingTime)),
-        Effect.flatMap((ended) => Option.isSome(ended) ? Effect.void : stopTelling(telling))
-      )
-  )
-  yield* listen(launched.events, queue)
-})
-
-const stopTelling = (telling: Fiber.Fiber<void>) =>
-  Effect.andThen(
-    Effect.logWarning(`onEvent has not returned for ${Duration.format(tellingTime)}: the last events are not told`),
-    Effect.sync(() => telling.interruptUnsafe())
-  )

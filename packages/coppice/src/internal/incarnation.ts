@@ -76,6 +76,13 @@ export class Incarnation implements Parent {
     return this.nested !== undefined
   }
 
+  /** Tells whoever listens what has happened here. */
+  publish(event: "ChildStarting" | "ChildStarted" | "ChildIgnored" | "ChildStopped"): void {
+    const { number, path, supervisor } = this
+    if (supervisor.events.heard === 0) return
+    supervisor.publish({ _tag: event, path, incarnation: number, timeMillis: supervisor.nowMillis() })
+  }
+
   attach(supervisor: SupervisorCore, name: string): string {
     const nested = this.nested ??= new Map()
     const own = this.entry.spec.type === "supervisor" && nested.size === 0

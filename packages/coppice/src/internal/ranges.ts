@@ -38,7 +38,7 @@ export function* startOne(
   }
   const about = { path: incarnation.path, incarnation: incarnation.number, timeMillis: core.nowMillis() }
   if (outcome === "ignored") {
-    if (core.events.heard > 0) core.publish({ _tag: "ChildIgnored", ...about })
+    incarnation.publish("ChildIgnored")
     entry.down("stopped")
     giveUpRef(core, entry)
     if (entry.spec.restart === "temporary") core.children.remove(entry)
@@ -100,14 +100,7 @@ export const stopOne = (core: SupervisorCore, entry: Entry): Effect.Effect<void>
     entry.down("stopped")
     entry.exitReason = left ?? (entry.spec.shutdown === "brutal-kill" ? killed : askedToShutDown)
     entry.exitedAtMillis = core.nowMillis()
-    if (core.events.heard > 0) {
-      core.publish({
-        _tag: "ChildStopped",
-        path: incarnation.path,
-        incarnation: incarnation.number,
-        timeMillis: entry.exitedAtMillis
-      })
-    }
+    incarnation.publish("ChildStopped")
     core.report.stopped(incarnation)
   }
   if (ending !== undefined) return Effect.map(ending, stopped)

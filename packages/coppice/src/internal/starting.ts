@@ -28,14 +28,7 @@ export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect
   entry.retry = undefined
   entry.state = "starting"
   entry.startedAtMillis = core.nowMillis()
-  if (core.events.heard > 0) {
-    core.publish({
-      _tag: "ChildStarting",
-      path: incarnation.path,
-      incarnation: incarnation.number,
-      timeMillis: entry.startedAtMillis
-    })
-  }
+  incarnation.publish("ChildStarting")
   const context = childContext(core, incarnation)
   const how = entry.spec.start
   awaitRef(core, entry, context)
@@ -148,14 +141,7 @@ const hasStarted = (incarnation: Incarnation): void => {
   const { entry, supervisor } = incarnation
   incarnation.status = "running"
   entry.state = "running"
-  if (supervisor.events.heard > 0) {
-    supervisor.publish({
-      _tag: "ChildStarted",
-      path: incarnation.path,
-      incarnation: incarnation.number,
-      timeMillis: supervisor.nowMillis()
-    })
-  }
+  incarnation.publish("ChildStarted")
   supervisor.report.started(incarnation)
 }
 
