@@ -119,9 +119,8 @@ export interface LayerChild<out Id extends string, out Provides, out Requires, o
 type RefOf<O> = O extends { readonly ref: Context.Key<infer Self, any> } ? Self : never
 
 /** An id is a literal without a slash, as paths are ids joined with slashes. */
-type ValidId<Id extends string> = true extends (Id extends "" | `${string}/${string}` ? true : never)
-  ? "an id is not empty and contains no slash"
-  : unknown
+type ValidId<Id extends string> = Id extends "" | `${string}/${string}` ? "an id is not empty and contains no slash"
+  : Id
 
 /** Only permanent children give services: others may be gone for good. */
 type Given<Services, O> = [O] extends [{ readonly restart?: infer Restart }]
@@ -151,7 +150,7 @@ type Given<Services, O> = [O] extends [{ readonly restart?: infer Restart }]
  * @since 0.1.0
  */
 export const effect = <const Id extends string, A, E, R>(
-  id: Id & ValidId<Id>,
+  id: ValidId<Id>,
   effect: Effect.Effect<A, E, R>,
   options?: Options
 ): Child<Id, never, Exclude<R, Scope.Scope>> =>
@@ -185,7 +184,7 @@ export const effect = <const Id extends string, A, E, R>(
  * @since 0.1.0
  */
 export const make = <const Id extends string, Body extends Effect.Effect<any, any, any>, E, R>(
-  id: Id & ValidId<Id>,
+  id: ValidId<Id>,
   acquire: Effect.Effect<Body, E, R>,
   options?: Options
 ): Child<Id, never, Exclude<R | Effect.Services<Body>, Scope.Scope>> =>
@@ -204,7 +203,7 @@ export const make = <const Id extends string, Body extends Effect.Effect<any, an
  * @since 0.1.0
  */
 export const layer = <const Id extends string, ROut, E, RIn, const O extends LayerOptions<ROut> = {}>(
-  id: Id & ValidId<Id>,
+  id: ValidId<Id>,
   layer: Layer.Layer<ROut, E, RIn>,
   options?: O
 ): LayerChild<Id, Given<ROut, O>, RIn | RefOf<O>, ROut, RefOf<O>> =>
@@ -222,7 +221,7 @@ export const layer = <const Id extends string, ROut, E, RIn, const O extends Lay
  * @since 0.1.0
  */
 export const supervisor = <const Id extends string, ROut, E, RIn, const O extends LayerOptions<ROut> = {}>(
-  id: Id & ValidId<Id>,
+  id: ValidId<Id>,
   supervisor: Layer.Layer<ROut, E, RIn> | { readonly layer: Layer.Layer<ROut, E, RIn> },
   options?: O
 ): LayerChild<Id, Given<ROut, O>, RIn | RefOf<O>, ROut, RefOf<O>> => {
@@ -260,7 +259,7 @@ export const supervisor = <const Id extends string, ROut, E, RIn, const O extend
  * @since 0.1.0
  */
 export const task = <const Id extends string, A, E, R>(
-  id: Id & ValidId<Id>,
+  id: ValidId<Id>,
   effect: Effect.Effect<A, E, R>,
   options?: Options
 ): Child<Id, never, Exclude<R, Scope.Scope>> => new Spec(id, { kind: "task", run: effect as AnyEffect }, options) as any

@@ -25,7 +25,8 @@ export type State = typeof State.Type
 
 /**
  * A child or a supervisor, with all below it. Times are milliseconds since the epoch; `restarts` counts how often its
- * supervisor tried to start it again. A supervisor under `Child.supervisor` is one node with that child.
+ * supervisor tried to start it again, and begins at zero with each incarnation of that supervisor. A supervisor under
+ * `Child.supervisor` is one node with that child; elsewhere its `incarnation` is that of the child it lives in.
  *
  * @category models
  * @since 0.1.0

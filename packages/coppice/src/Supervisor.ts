@@ -16,12 +16,13 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Child from "./Child.ts"
 import type { ExitReason, RestartIntensityExceeded } from "./ExitReason.ts"
 import { build } from "./internal/build.ts"
-import type { Ids, Needs, NoDuplicates, Replaced, Replacements, Requires } from "./internal/flow.ts"
+import type { Ids, Needs, NoDuplicates, Replaced, Replacements, Requires, UnknownIds } from "./internal/flow.ts"
 import { makeHandle, type TypeId } from "./internal/handle.ts"
 import { Launched } from "./internal/launched.ts"
 import { CurrentParent } from "./internal/parent.ts"
@@ -212,7 +213,7 @@ export interface Supervisor<Id extends string = string> {
 }
 
 const defaultIntensity = 3
-const defaultPeriod = Duration.seconds(5)
+const defaultPeriod: Duration.Input = "5 seconds"
 
 type AnyOptions = Options<Strategy, any, ReadonlyArray<Layer.Any>>
 
@@ -221,7 +222,11 @@ type AnyDependencies = readonly [Layer.Layer<never>, ...Array<Layer.Layer<never>
 const settingsOf = (options: AnyOptions): Settings => ({
   strategy: options.strategy,
   intensity: options.intensity ?? defaultIntensity,
-  periodMillis: Duration.toMillis(Duration.fromInputUnsafe(options.period ?? defaultPeriod)),
+  period: options.period ?? defaultPeriod,
+  periodMillis: Option.match(Duration.fromInput(options.period ?? defaultPeriod), {
+    onNone: () => NaN,
+    onSome: Duration.toMillis
+  }),
   autoShutdown: options.autoShutdown ?? "never",
   children: options.children as ReadonlyArray<unknown> as ReadonlyArray<Spec>,
   onEscalation: options.onEscalation
@@ -370,7 +375,7 @@ export interface ServiceClass<
    * services; the child keeps its place and its options.
    */
   layerWith<const By extends Replacements<Children>>(
-    replacements: By
+    replacements: By & UnknownIds<By, Children>
   ): Layer.Layer<
     Self,
     ChildStartFailed | Layer.Error<Deps[number]>,

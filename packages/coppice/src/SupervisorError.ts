@@ -136,7 +136,8 @@ export class SupervisorDown extends Schema.TaggedError<SupervisorDown>()("Superv
 
 /**
  * A call from a start or a stop that the supervisor is waiting for. It could never be answered, as the supervisor does
- * one thing at a time (rules S8, C11).
+ * one thing at a time (rules S8, C11). A fiber forked there cannot be told apart, and is refused too for as long as the
+ * start or the stop goes on.
  *
  * @category errors
  * @since 0.1.0
@@ -146,8 +147,8 @@ export class CallFromWithin extends Schema.TaggedError<CallFromWithin>()("CallFr
   during: Schema.Literals(["start", "stop"])
 }) {
   override get message(): string {
-    return `${this.path} was called from a ${this.during} that it is waiting for, and could never answer; ` +
-      `call it from a fiber that the ${this.during} does not wait for`
+    return `${this.path} was called from a ${this.during} that it is waiting for, and could never answer: ` +
+      `call it when the ${this.during} is over`
   }
 }
 

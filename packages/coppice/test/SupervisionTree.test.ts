@@ -56,6 +56,7 @@ describe("a snapshot", () => {
           state: "running",
           incarnation: 1,
           restarts: 0,
+          startedAtMillis: 1000,
           children: [
             leaf("app/m", "running", {
               incarnation: 3,

@@ -1,6 +1,7 @@
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type { ChildStartFailed } from "../SupervisorError.ts"
@@ -31,8 +32,10 @@ export const build = (
       const core = new SupervisorCore(name, settings, context, new Surroundings(memoMap, own), self)
       return Effect.gen(function*() {
         Effect.runForkWith(context)(run(core))
-        yield* Scope.addFinalizer(scope, Effect.andThen(core.stop, core.surroundings.release))
-        yield* Effect.onInterrupt(restore(Deferred.await(core.started)), () => core.stop)
+        // In a scope of its own: a build that fails leaves nothing behind in a scope that goes on.
+        const life = yield* Scope.fork(scope)
+        yield* Scope.addFinalizer(life, Effect.andThen(core.stop, core.surroundings.release))
+        yield* Effect.onError(restore(Deferred.await(core.started)), () => Scope.close(life, Exit.void))
         return core
       })
     })

@@ -53,6 +53,13 @@ export type Replacements<Children extends ReadonlyArray<Any>> = {
     LayerChild<any, any, any, infer Builds, any> ? Layer.Layer<Builds, any, any> : never
 }
 
+/** A message for each key that is not the id of a child built from a layer. */
+export type UnknownIds<By, Children extends ReadonlyArray<Any>> = {
+  readonly [K in Exclude<keyof By, keyof Replacements<Children>>]: `no child built from a layer has the id "${
+    & K
+    & string}"`
+}
+
 type ServicesOf<L> = L extends Layer.Any ? Layer.Services<L> : never
 
 /** A list of children, some with another layer. */

@@ -62,6 +62,7 @@ function* startAll(core: SupervisorCore): Step<boolean> {
   const failed = yield* startFrom(core, core.children.first, false)
   if (failed === undefined && !core.stopOrdered) {
     core.status = "running"
+    core.startedAtMillis = core.nowMillis()
     if (core.events.heard > 0) core.publish({ _tag: "SupervisorStarted", ...about(core) })
     core.report.supervisorStarted()
     core.report.guard(() => Deferred.doneUnsafe(core.started, Exit.void))
@@ -196,6 +197,7 @@ function* finish(core: SupervisorCore, reason: ExitReason): Step {
   core.status = "stopping"
   yield* stopDownTo(core, core.children.first, false)
   core.status = reason._tag === "GaveUp" ? "failed" : "stopped"
+  core.lastExit = { reason, timeMillis: core.nowMillis() }
   refuseCalls(core)
   if (wasUp) {
     if (core.events.heard > 0) core.publish({ _tag: "SupervisorStopped", ...about(core), reason })

@@ -13,7 +13,8 @@ type Built<ROut, E, RIn> = Effect.Effect<Context.Context<ROut>, E, RIn>
  * supervisor's life, so that the answer is the same for every incarnation.
  */
 export class Surroundings {
-  private readonly asked = new Map<unknown, unknown>()
+  // By weak keys: layers may be made anew by each incarnation, as by Layer.unwrap.
+  private readonly asked = new WeakMap<WeakKey, unknown>()
   private readonly memoMap: Layer.MemoMap
   /** The supervisor's own layer, which is being built while its children start. */
   readonly own: AnyLayer | undefined

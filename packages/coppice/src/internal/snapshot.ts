@@ -8,8 +8,10 @@ export const supervisorNode = (core: SupervisorCore): Node => ({
   id: core.path.slice(core.path.lastIndexOf("/") + 1),
   kind: "supervisor",
   state: core.status,
-  incarnation: 1,
+  incarnation: core.incarnation,
   restarts: 0,
+  ...(core.startedAtMillis === undefined ? undefined : { startedAtMillis: core.startedAtMillis }),
+  ...(core.lastExit === undefined ? undefined : { lastExit: core.lastExit }),
   children: Array.from(core.children, childNode)
 })
 

@@ -1,6 +1,6 @@
 import * as Duration from "effect/Duration"
 import { InvalidChild } from "../SupervisorError.ts"
-import type { Spec } from "./spec.ts"
+import { Spec } from "./spec.ts"
 import type { Settings } from "./supervisorCore.ts"
 
 /** What is wrong with one child of a supervisor, if anything (rules A8, V2). */
@@ -13,8 +13,18 @@ export const checkChild = (
   return problem === undefined ? undefined : new InvalidChild({ path, id: spec.id, problem })
 }
 
+const restartTypes = ["permanent", "transient", "temporary"]
+const strategies = ["one-for-one", "one-for-all", "rest-for-one"]
+const autoShutdowns = ["never", "any-significant", "all-significant"]
+
+const oneOf = (values: ReadonlyArray<string>): string => values.map((value) => `"${value}"`).join(", ")
+
+// The types exclude much of this, but not every program is typed.
 const problemOf = (spec: Spec, autoShutdown: Settings["autoShutdown"]): string | undefined => {
-  if (spec.id === "" || spec.id.includes("/")) return "an id is not empty and contains no slash"
+  if (!restartTypes.includes(spec.restart)) return `restart is one of ${oneOf(restartTypes)}, not "${spec.restart}"`
+  if (typeof spec.id !== "string" || spec.id === "" || spec.id.includes("/")) {
+    return "an id is not empty and contains no slash"
+  }
   if (spec.significant && spec.restart === "permanent") {
     return "a permanent child cannot be significant, as it never ends for good: make it transient or temporary"
   }
@@ -30,13 +40,22 @@ const problemOf = (spec: Spec, autoShutdown: Settings["autoShutdown"]): string |
 
 /** What is wrong with a supervisor, if anything: checked before anything starts (rules V3, V4, I9). */
 export const checkSettings = (path: string, settings: Settings): Error | undefined => {
-  const { autoShutdown, children, intensity, periodMillis } = settings
+  const { autoShutdown, children, intensity, period, periodMillis, strategy } = settings
+  if (!strategies.includes(strategy)) {
+    return new TypeError(`${path}: strategy is one of ${oneOf(strategies)}, not "${strategy}"`)
+  }
+  if (!autoShutdowns.includes(autoShutdown)) {
+    return new TypeError(`${path}: autoShutdown is one of ${oneOf(autoShutdowns)}, not "${autoShutdown}"`)
+  }
   if (!Number.isInteger(intensity) || intensity < 0) {
     return new RangeError(`${path}: intensity is a whole number from zero, not ${intensity}`)
   }
-  if (!(periodMillis > 0)) return new RangeError(`${path}: period is longer than zero, not ${periodMillis} ms`)
+  if (!(periodMillis > 0)) {
+    return new RangeError(`${path}: period is a duration longer than zero, not ${JSON.stringify(period) ?? period}`)
+  }
   const ids = new Set<string>()
   for (const spec of children) {
+    if (!(spec instanceof Spec)) return new TypeError(`${path}: children are made with Child.effect, .layer and so on`)
     if (ids.has(spec.id)) return new InvalidChild({ path, id: spec.id, problem: "two children have this id" })
     ids.add(spec.id)
     const invalid = checkChild(path, spec, autoShutdown)

@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as References from "effect/References"
 import type { ExitReason, RestartIntensityExceeded } from "../ExitReason.ts"
@@ -40,6 +41,8 @@ export type Message = ExitMessage | CallMessage | Retry
 export interface Settings {
   readonly strategy: Strategy
   readonly intensity: number
+  /** The period as it was given, and as a number; NaN if it is no duration. */
+  readonly period: Duration.Input
   readonly periodMillis: number
   readonly autoShutdown: AutoShutdown
   readonly children: ReadonlyArray<Spec>
@@ -83,6 +86,8 @@ export class SupervisorCore {
   /** The start in progress, which a stop order aborts. */
   starting: Incarnation | undefined = undefined
   stopOrdered = false
+  startedAtMillis: number | undefined = undefined
+  lastExit: { readonly reason: ExitReason; readonly timeMillis: number } | undefined = undefined
   private readonly clock: Clock.Clock
 
   constructor(

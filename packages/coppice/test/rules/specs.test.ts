@@ -59,13 +59,27 @@ describe("specs", () => {
     "and options are told apart: a supervisor's own bad option names it and its value",
     (kit) =>
       Effect.gen(function*() {
-        const of = (options: { readonly intensity?: number; readonly period?: Duration.Input }) =>
-          Effect.map(
-            Effect.exit(Supervisor.make("app", { strategy: "one-for-one", ...options, children: [kit.child("a")] })),
-            (exit) => (defect(exit) as Error).message
-          )
-        assert.strictEqual(yield* of({ intensity: -1 }), "app: intensity is a whole number from zero, not -1")
-        assert.strictEqual(yield* of({ period: 0 }), "app: period is longer than zero, not 0 ms")
+        const messages: Record<string, object> = {
+          "app: intensity is a whole number from zero, not -1": { intensity: -1 },
+          "app: period is a duration longer than zero, not 0": { period: 0 },
+          "app: period is a duration longer than zero, not \"soon\"": { period: "soon" },
+          "app: strategy is one of \"one-for-one\", \"one-for-all\", \"rest-for-one\", not \"all-for-one\"": {
+            strategy: "all-for-one"
+          },
+          "app: autoShutdown is one of \"never\", \"any-significant\", \"all-significant\", not \"always\"": {
+            autoShutdown: "always"
+          },
+          "app: children are made with Child.effect, .layer and so on": { children: [Effect.never] },
+          "app/a: restart is one of \"permanent\", \"transient\", \"temporary\", not \"always\"": {
+            children: [Child.effect("a", Effect.never, { restart: "always" } as {})]
+          }
+        }
+        for (const [message, options] of Object.entries(messages)) {
+          const all = { strategy: "one-for-one", children: [kit.child("a")], ...options } as const
+          const exit = yield* Effect.exit(Supervisor.make("app", all))
+          assert.strictEqual((defect(exit) as Error).message, message)
+        }
+        assert.deepStrictEqual(kit.take(), [])
       })
   )
 

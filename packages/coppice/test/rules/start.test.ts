@@ -146,6 +146,14 @@ describe("the start of a supervisor", () => {
       )
     }))
 
+  rule("S3", "leaves nothing behind in a scope that goes on", (kit) =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const children = [kit.child("a"), kit.child("b", { starts: ["fail"] })]
+      yield* Effect.flip(Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope))
+      assert.strictEqual(scope.state._tag, "Empty")
+    }))
+
   rule(
     "S3",
     "is undone when the build is interrupted: the start in progress is aborted, the others stopped",
