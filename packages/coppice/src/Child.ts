@@ -450,9 +450,12 @@ export const inherit = <ROut, E, RIn>(
   layer: Layer.Layer<ROut, E, RIn>
 ): Effect.Effect<Layer.Layer<ROut, E, RIn>> =>
   Effect.map(
-    CurrentParent,
-    (parent) =>
+    Effect.all([CurrentParent, CurrentStart]),
+    ([parent, start]) =>
       Layer.fromBuild((memoMap, scope) =>
-        Effect.provideService(Layer.buildWithMemoMap(layer, memoMap, scope), CurrentParent, parent)
+        Layer.buildWithMemoMap(layer, memoMap, scope).pipe(
+          Effect.provideService(CurrentParent, parent),
+          Effect.provideService(CurrentStart, start)
+        )
       )
   )

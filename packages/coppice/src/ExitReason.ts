@@ -370,6 +370,10 @@ const firstLine = (text: string): string => {
 
 const formatError = (error: unknown): string =>
   guarded(() => {
+    // Told where the child is named already.
+    if (Predicate.isTagged(error, "InvalidChild") && Predicate.hasProperty(error, "problem")) {
+      return String(error.problem)
+    }
     if (Predicate.hasProperty(error, "message") && typeof error.message === "string" && error.message !== "") {
       return firstLine(error.message)
     }

@@ -25,6 +25,7 @@ import { build } from "./internal/build.ts"
 import type { Ids, Needs, NoDuplicates, Replaced, Replacements, Requires, UnknownIds } from "./internal/flow.ts"
 import { makeHandle, type TypeId } from "./internal/handle.ts"
 import { Launched } from "./internal/launched.ts"
+import { standsFor } from "./internal/ownLayer.ts"
 import { CurrentParent } from "./internal/parent.ts"
 import type { AnyLayer, Spec } from "./internal/spec.ts"
 import type { Settings, SupervisorCore } from "./internal/supervisorCore.ts"
@@ -326,7 +327,9 @@ const layersOf = <Out>(
   const dependencies = dependenciesOf(options)
   return {
     layerNoDeps,
-    layer: dependencies === undefined ? layerNoDeps : Layer.provide(layerNoDeps, Layer.mergeAll(...dependencies))
+    layer: dependencies === undefined
+      ? layerNoDeps
+      : standsFor(Layer.provide(layerNoDeps, Layer.mergeAll(...dependencies)), layerNoDeps)
   }
 }
 
@@ -563,7 +566,7 @@ export const launch = <ROut, E, R, R2 = never>(
 ): Effect.Effect<void, E | RestartIntensityExceeded, R | R2> =>
   Effect.scoped(Effect.gen(function*() {
     const launched = new Launched(yield* CurrentParent)
-    yield* Effect.addFinalizer(() => Effect.sync(() => launched.events.detach()))
+    yield* Effect.addFinalizer(() => Effect.sync(() => launched.close()))
     if (options?.onEvent !== undefined) yield* tell(launched.events, options.onEvent)
     const alive = Effect.andThen(Layer.build(layer), Effect.never)
     // In a race, as a root may end while others are still being built.

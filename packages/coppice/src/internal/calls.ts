@@ -70,8 +70,9 @@ const call = <A, E>(core: SupervisorCore, operation: () => Effect.fn.Return<A, E
   Effect.withFiber<A, E | CallFailed>((fiber) => {
     const during = waitingFor(core, fiber.context)
     if (during !== undefined) return Effect.fail(new CallFromWithin({ path: core.path, during }))
-    if (core.hasEnded) return Effect.fail(new SupervisorDown({ path: core.path }))
     return Effect.callback<A, E | CallFailed>((resume) => {
+      // Here and not before: the caller may be made to yield between any two operations.
+      if (core.hasEnded) return resume(Effect.fail(new SupervisorDown({ path: core.path })))
       core.mailbox.post({
         _tag: "Call",
         run: Effect.map(Effect.exit(Effect.gen(operation)), (exit) => core.report.guard(() => resume(exit))),
@@ -87,7 +88,7 @@ const waitingFor = (core: SupervisorCore, caller: Context.Context<never>): "star
   }
   let incarnation = Context.get(caller, CurrentParent)?.incarnation
   while (incarnation !== undefined) {
-    if (incarnation.supervisor === core && incarnation.status === "closing") return "stop"
+    if (incarnation.supervisor === core && incarnation.isBeingStopped) return "stop"
     incarnation = incarnation.supervisor.parent?.incarnation
   }
   return undefined
@@ -110,6 +111,7 @@ function* findDown(
 }
 
 function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartFailed | SupervisorDown> {
+  if (core.stopOrdered) return yield* new SupervisorDown({ path: core.path })
   const outcome = yield* startOne(core, entry)
   const { id } = entry.spec
   if (outcome === "aborted") return yield* new SupervisorDown({ path: core.path })

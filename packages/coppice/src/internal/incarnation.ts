@@ -72,6 +72,11 @@ export class Incarnation implements Parent {
     return this.nested === undefined ? [] : this.nested.values()
   }
 
+  /** Whether its supervisor waits for it to end. */
+  get isBeingStopped(): boolean {
+    return this.status === "closing" && !this.abandoned && this.entry.incarnation === this
+  }
+
   get hasSupervisor(): boolean {
     return this.nested !== undefined
   }

@@ -14,6 +14,7 @@ export class Launched implements Parent {
   readonly events: EventHub
   /** How the program ends. */
   readonly over = Deferred.makeUnsafe<void, RestartIntensityExceeded>()
+  private closed = false
   private readonly outer: Parent | undefined
   private readonly roots = new Map<string, SupervisorCore>()
 
@@ -38,7 +39,14 @@ export class Launched implements Parent {
     this.roots.delete(supervisor.path)
   }
 
+  /** The program has ended: a supervisor that outlives it is a root of its own. */
+  close(): void {
+    this.closed = true
+    this.events.detach()
+  }
+
   ended(supervisor: SupervisorCore, reason: ExitReason): boolean {
+    if (this.closed) return this.outer?.ended(supervisor, reason) ?? false
     const exit = reason._tag === "GaveUp"
       ? Exit.fail(reason.error)
       : reason._tag === "Defect"

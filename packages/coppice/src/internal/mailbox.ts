@@ -8,16 +8,20 @@ export class Mailbox<Message> {
   private messages: Array<Message | undefined> = []
   private head = 0
   private wakeUp: (() => void) | undefined = undefined
+  private poked = false
 
   post(message: Message): void {
     this.messages.push(message)
     this.wake()
   }
 
-  /** Wakes the reader without a message. */
+  /** Wakes the reader without a message; if it is not asleep, it will not fall asleep next time. */
   wake(): void {
     const wakeUp = this.wakeUp
-    if (wakeUp === undefined) return
+    if (wakeUp === undefined) {
+      this.poked = true
+      return
+    }
     this.wakeUp = undefined
     wakeUp()
   }
@@ -37,8 +41,15 @@ export class Mailbox<Message> {
     return message
   }
 
-  /** Waits to be woken. To be awaited only after `take` found nothing, in the same step. */
+  /**
+   * Waits to be woken. Between a `take` that found nothing and this the reader may have been made to yield, so that it may
+   * have been woken already.
+   */
   readonly woken: Effect.Effect<void> = Effect.callback((resume) => {
+    if (this.poked || this.head < this.messages.length) {
+      this.poked = false
+      return resume(Effect.void)
+    }
     this.wakeUp = () => resume(Effect.void)
   })
 }

@@ -8,16 +8,33 @@ import type { AnyLayer } from "./spec.ts"
 
 type Built<ROut, E, RIn> = Effect.Effect<Context.Context<ROut>, E, RIn>
 
+/** The layer inside a layer that is composed with what it depends on, where both stand for the same thing. */
+const cores = new WeakMap<WeakKey, unknown>()
+
+/** Says that a composed layer and one inside it stand for the same thing. */
+export const standsFor = <ROut, E, RIn>(
+  composed: Layer.Layer<ROut, E, RIn>,
+  inside: unknown
+): Layer.Layer<ROut, E, RIn> => {
+  cores.set(composed, inside)
+  return composed
+}
+
+// Layers are one object whatever their types.
+const isSame = (layer: unknown, that: AnyLayer | undefined): boolean =>
+  that !== undefined && (layer === that || layer === cores.get(that))
+
 /**
  * What a supervisor's surroundings had built, as its children see it: asked once per layer and held for the
- * supervisor's life, so that the answer is the same for every incarnation.
+ * supervisor's life, so that the answer is the same for every incarnation. What is still being built, or has failed, was
+ * not built: to wait for it could be to wait for oneself.
  */
 export class Surroundings {
+  /** The supervisor's own layer, which is being built while its children start. */
+  readonly own: AnyLayer | undefined
   // By weak keys: layers may be made anew by each incarnation, as by Layer.unwrap.
   private readonly asked = new WeakMap<WeakKey, unknown>()
   private readonly memoMap: Layer.MemoMap
-  /** The supervisor's own layer, which is being built while its children start. */
-  readonly own: AnyLayer | undefined
   private readonly scope = Scope.makeUnsafe()
   /** Lets go of what is shared. To be done after the children have stopped. */
   readonly release: Effect.Effect<void> = Scope.close(this.scope, Exit.void)
@@ -28,10 +45,47 @@ export class Surroundings {
   }
 
   get<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
-    if (!this.asked.has(layer)) this.asked.set(layer, this.memoMap.get(layer, this.scope))
+    if (!this.asked.has(layer)) this.asked.set(layer, this.ask(layer))
     return this.asked.get(layer) as Built<ROut, E, RIn> | undefined
   }
+
+  private ask<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
+    const lease = Scope.forkUnsafe(this.scope)
+    const found = this.memoMap.get(layer, lease)
+    if (Exit.isExit(found) && Exit.isSuccess(found)) return found
+    Effect.runFork(Scope.close(lease, Exit.void))
+    return undefined
+  }
 }
+
+/**
+ * The memo map that children find in their context, where they provide layers to themselves: what the surroundings had
+ * built is shared, as for layer children; what is built is the builder's own.
+ */
+export class ChildLayers implements Layer.MemoMap {
+  readonly "~effect/Layer/MemoMap" = "~effect/Layer/MemoMap" as const
+  private readonly surroundings: Surroundings
+  private readonly invalid: (problem: string) => Effect.Effect<never>
+
+  constructor(surroundings: Surroundings, invalid: (problem: string) => Effect.Effect<never>) {
+    this.surroundings = surroundings
+    this.invalid = invalid
+  }
+
+  get<RIn, E, ROut>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
+    return isSame(layer, this.surroundings.own) ? this.invalid(containsItself) : this.surroundings.get(layer)
+  }
+
+  getOrElseMemoize<RIn, E, ROut>(
+    layer: Layer.Layer<ROut, E, RIn>,
+    scope: Scope.Scope,
+    build: (memoMap: Layer.MemoMap, scope: Scope.Scope) => Built<ROut, E, RIn>
+  ): Built<ROut, E, RIn> {
+    return Effect.suspend(() => this.get(layer) ?? Layer.forkMemoMapUnsafe(this).getOrElseMemoize(layer, scope, build))
+  }
+}
+
+const containsItself = "its layer contains the layer of the supervisor it is a child of"
 
 /**
  * The memo map of one incarnation: what it builds is its own; what the surroundings had built is shared; under a group
@@ -41,7 +95,7 @@ export class OwnLayers implements Layer.MemoMap {
   readonly "~effect/Layer/MemoMap" = "~effect/Layer/MemoMap" as const
   private readonly local = Layer.makeMemoMapUnsafe()
   /** What siblings have asked for, once each: what is built here lives as long as this incarnation, and no longer. */
-  private readonly lent = new Map<unknown, unknown>()
+  private readonly lent = new WeakMap<WeakKey, unknown>()
   private readonly scope: Scope.Scope
   private readonly surroundings: Surroundings
   private readonly listed: AnyLayer
@@ -65,7 +119,7 @@ export class OwnLayers implements Layer.MemoMap {
   get<RIn, E, ROut>(layer: Layer.Layer<ROut, E, RIn>, scope: Scope.Scope): Built<ROut, E, RIn> | undefined {
     // Whoever builds it waits for this child: to wait for it here would never end.
     if (isSame(layer, this.surroundings.own)) {
-      return Effect.die(this.invalid("its layer contains the layer of the supervisor it is a child of"))
+      return Effect.die(this.invalid(containsItself))
     }
     const own = this.local.get(layer, scope)
     return own ?? (isSame(layer, this.listed) ? undefined : this.surroundings.get(layer) ?? this.borrow(layer))
@@ -99,6 +153,3 @@ export class OwnLayers implements Layer.MemoMap {
     return this.lent.get(layer) as Built<ROut, E, RIn>
   }
 }
-
-// Layers are one object whatever their types.
-const isSame = (layer: unknown, that: unknown): boolean => layer === that

@@ -51,7 +51,11 @@ export const checkSettings = (path: string, settings: Settings): Error | undefin
     return new RangeError(`${path}: intensity is a whole number from zero, not ${intensity}`)
   }
   if (!(periodMillis > 0)) {
-    return new RangeError(`${path}: period is a duration longer than zero, not ${JSON.stringify(period) ?? period}`)
+    return new RangeError(
+      `${path}: period is a duration longer than zero, not ${
+        typeof period === "string" ? `"${period}"` : String(period)
+      }`
+    )
   }
   const ids = new Set<string>()
   for (const spec of children) {

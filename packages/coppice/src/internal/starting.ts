@@ -45,6 +45,8 @@ const startInFiber = (
   context: Context.Context<never>
 ): Effect.Effect<StartOutcome> =>
   Effect.callback<StartOutcome>((resume) => {
+    // The loop may have been made to yield since it asked.
+    if (core.stopOrdered) return resume(Effect.succeed("aborted"))
     const inProgress: StartInProgress = { active: true, supervisor: core, outer: core.outerStart }
     const end = () => {
       inProgress.active = false
@@ -132,7 +134,8 @@ const judgeStart = (
   }
   if (spec.kind === "task") return "ignored"
   const problem = spec.type === "supervisor" && !incarnation.hasSupervisor
-    ? "it is listed with Child.supervisor, but its layer builds no supervisor: list it with Child.layer"
+    ? "it is listed with Child.supervisor, but its layer builds no supervisor, or one that its surroundings " +
+      "had built already: list it with Child.layer"
     : refProblem(incarnation.supervisor, incarnation.entry)
   return problem === undefined ? "started" : startFailed(failure(invalid(incarnation, problem)))
 }

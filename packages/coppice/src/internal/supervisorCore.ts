@@ -3,15 +3,16 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import type { ExitReason, RestartIntensityExceeded } from "../ExitReason.ts"
-import type { ChildStartFailed } from "../SupervisorError.ts"
+import { type ChildStartFailed, InvalidChild } from "../SupervisorError.ts"
 import type { SupervisorEvent } from "../SupervisorEvent.ts"
 import { Children, Entry, type Retry } from "./children.ts"
 import { EventHub } from "./eventHub.ts"
 import type { Incarnation } from "./incarnation.ts"
 import { Mailbox } from "./mailbox.ts"
-import type { Surroundings } from "./ownLayer.ts"
+import { ChildLayers, type Surroundings } from "./ownLayer.ts"
 import { CurrentParent, CurrentStart, type Parent, type StartInProgress } from "./parent.ts"
 import type { RefState } from "./refState.ts"
 import { Report } from "./report.ts"
@@ -53,6 +54,16 @@ type Annotations = Readonly<Record<string, unknown>>
 
 const unlessEmpty = (annotations: Annotations): Annotations | undefined =>
   Object.keys(annotations).length === 0 ? undefined : annotations
+
+// The child of this supervisor in which it is found to be invalid, however deep.
+const invalidHere = (core: SupervisorCore, problem: string): Effect.Effect<never> =>
+  Effect.withFiber((fiber) => {
+    let incarnation = Context.get(fiber.context, CurrentParent)?.incarnation
+    while (incarnation !== undefined && incarnation.supervisor !== core) {
+      incarnation = incarnation.supervisor.parent?.incarnation
+    }
+    return Effect.die(new InvalidChild({ path: core.path, id: incarnation?.entry.spec.id ?? "", problem }))
+  })
 
 /** The state of one supervisor. What happens to it is in `loop.ts`, `starting.ts`, `stopping.ts` and `calls.ts`. */
 export class SupervisorCore {
@@ -112,7 +123,8 @@ export class SupervisorCore {
     this.logAnnotations = unlessEmpty(Context.get(context, References.CurrentLogAnnotations))
     this.spanAnnotations = unlessEmpty(Context.get(context, References.TracerSpanAnnotations))
     // One flat map, so that what each child adds stays a short chain on top of it.
-    const below = Context.add(context, CurrentStart, undefined)
+    const layers = new ChildLayers(surroundings, (problem) => invalidHere(this, problem))
+    const below = Context.add(Context.add(context, CurrentStart, undefined), Layer.CurrentMemoMap, layers)
     this.childContext = Context.makeUnsafe(
       (self === undefined ? below : Context.merge(below, self(this))).mapUnsafe
     )

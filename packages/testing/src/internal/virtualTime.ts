@@ -18,11 +18,17 @@ export class VirtualTime {
   private readonly queue: Array<() => void> = []
   private sleepers: Array<Sleeper> = []
   private now = 0
+  private readonly opsBeforeYield: number
 
   /** The services that put a fiber into this world. */
   readonly context: Context.Context<never> = Context.make(Scheduler.Scheduler, this.scheduler()).pipe(
     Context.add(Clock.Clock, this.clock())
   )
+
+  /** `opsBeforeYield` says how many operations a fiber does before another has its turn. */
+  constructor(opsBeforeYield = 2048) {
+    this.opsBeforeYield = opsBeforeYield
+  }
 
   /** Runs an effect until quiet; no exit means that it waits for something that will not come. */
   run<A, E>(effect: Effect.Effect<A, E>): Exit.Exit<A, E> | undefined {
@@ -64,7 +70,7 @@ export class VirtualTime {
   private scheduler(): Scheduler.Scheduler {
     return {
       executionMode: "async",
-      shouldYield: (fiber) => fiber.currentOpCount >= 2048,
+      shouldYield: (fiber) => fiber.currentOpCount >= this.opsBeforeYield,
       makeDispatcher: () => ({
         scheduleTask: (task) => void this.queue.push(task),
         flush: () => this.settle()
