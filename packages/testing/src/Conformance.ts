@@ -10,8 +10,8 @@ import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import { Actors } from "./internal/actors.ts"
-import { VirtualTime } from "./internal/virtualTime.ts"
 import type * as Scenario from "./Scenario.ts"
+import { VirtualTime } from "./VirtualTime.ts"
 
 /**
  * The first difference between what OTP did and what happened here. Step 0 is the start of the tree.
@@ -93,7 +93,8 @@ class Run {
 
   constructor(scenario: Scenario.Scenario, options: Options | undefined) {
     this.scenario = scenario
-    this.time = new VirtualTime(options?.opsBeforeYield)
+    const opsBeforeYield = options?.opsBeforeYield ?? 2048
+    this.time = new VirtualTime((fiber) => fiber.currentOpCount >= opsBeforeYield)
     this.supervisorIds = new Set(supervisorsIn(scenario.tree))
   }
 

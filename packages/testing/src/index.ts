@@ -5,3 +5,4 @@
  */
 export * as Conformance from "./Conformance.ts"
 export * as Scenario from "./Scenario.ts"
+export * as VirtualTime from "./VirtualTime.ts"

@@ -24,6 +24,14 @@ export const standsFor = <ROut, E, RIn>(
 const isSame = (layer: unknown, that: AnyLayer | undefined): boolean =>
   that !== undefined && (layer === that || layer === cores.get(that))
 
+/** The answers that refuse a layer, which is an answer too: a supervisor further down must not take it for none. */
+const refusals = new WeakSet<WeakKey>()
+
+const refuse = (invalid: Effect.Effect<never>): Effect.Effect<never> => {
+  refusals.add(invalid)
+  return invalid
+}
+
 /**
  * What a supervisor's surroundings had built, as its children see it: asked once per layer and held for the
  * supervisor's life, so that the answer is the same for every incarnation. What is still being built, or has failed, was
@@ -52,8 +60,9 @@ export class Surroundings {
   private ask<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
     const lease = Scope.forkUnsafe(this.scope)
     const found = this.memoMap.get(layer, lease)
-    if (Exit.isExit(found) && Exit.isSuccess(found)) return found
-    Effect.runFork(Scope.close(lease, Exit.void))
+    if (found !== undefined && (refusals.has(found) || (Exit.isExit(found) && Exit.isSuccess(found)))) return found
+    const closing = Scope.closeUnsafe(lease, Exit.void)
+    if (closing !== undefined) Effect.runFork(closing)
     return undefined
   }
 }
@@ -73,7 +82,7 @@ export class ChildLayers implements Layer.MemoMap {
   }
 
   get<RIn, E, ROut>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
-    return isSame(layer, this.surroundings.own) ? this.invalid(containsItself) : this.surroundings.get(layer)
+    return isSame(layer, this.surroundings.own) ? refuse(this.invalid(containsItself)) : this.surroundings.get(layer)
   }
 
   getOrElseMemoize<RIn, E, ROut>(
@@ -119,7 +128,7 @@ export class OwnLayers implements Layer.MemoMap {
   get<RIn, E, ROut>(layer: Layer.Layer<ROut, E, RIn>, scope: Scope.Scope): Built<ROut, E, RIn> | undefined {
     // Whoever builds it waits for this child: to wait for it here would never end.
     if (isSame(layer, this.surroundings.own)) {
-      return Effect.die(this.invalid(containsItself))
+      return refuse(Effect.die(this.invalid(containsItself)))
     }
     const own = this.local.get(layer, scope)
     return own ?? (isSame(layer, this.listed) ? undefined : this.surroundings.get(layer) ?? this.borrow(layer))

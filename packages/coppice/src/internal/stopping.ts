@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import { withNames } from "./childContext.ts"
 import type { Incarnation } from "./incarnation.ts"
 import { CurrentParent } from "./parent.ts"
 
@@ -82,7 +83,7 @@ const abandon = (incarnation: Incarnation, settle: () => void): void => {
 // that calls the supervisor waiting for it is told so.
 const closeScope = (incarnation: Incarnation, onClosed: () => void): void => {
   const { supervisor } = incarnation
-  const context = Context.add(supervisor.childContext, CurrentParent, incarnation)
+  const context = withNames(Context.add(supervisor.childContext, CurrentParent, incarnation), incarnation)
   const close = Effect.withFiber((fiber) => {
     fiber.addObserver((exit) => {
       if (exit._tag === "Failure") supervisor.report.finalizerFailed(incarnation, exit.cause)

@@ -1,3 +1,11 @@
+/**
+ * A deterministic world for fibers: one queue, and a clock that moves only when it is told to.
+ *
+ * Everything happens inside the call that causes it, so that *quiet* can be seen: nothing is runnable. It is meant for
+ * programs without real I/O.
+ *
+ * @since 0.1.0
+ */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -11,23 +19,39 @@ interface Sleeper {
 }
 
 /**
- * A world on one queue and a clock that stands still: fibers run until nothing is runnable, which is what *quiet* means
- * here, and time moves when it is told to. Everything happens inside the call that causes it.
+ * A world on one queue with a clock that stands still.
+ *
+ * **Example** (A day passes at once)
+ *
+ * ```ts import.meta.vitest
+ * import { VirtualTime } from "@coppice/testing"
+ * import { Effect, Exit } from "effect"
+ *
+ * const world = new VirtualTime.VirtualTime()
+ * const fiber = Effect.runForkWith(world.context)(Effect.as(Effect.sleep("1 day"), "awake"))
+ *
+ * fiber.pollUnsafe() // => undefined
+ * world.advance(24 * 60 * 60 * 1000)
+ * fiber.pollUnsafe() // => Exit.succeed("awake")
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
  */
 export class VirtualTime {
   private readonly queue: Array<() => void> = []
   private sleepers: Array<Sleeper> = []
   private now = 0
-  private readonly opsBeforeYield: number
+  private readonly shouldYield: Scheduler.Scheduler["shouldYield"]
 
   /** The services that put a fiber into this world. */
   readonly context: Context.Context<never> = Context.make(Scheduler.Scheduler, this.scheduler()).pipe(
     Context.add(Clock.Clock, this.clock())
   )
 
-  /** `opsBeforeYield` says how many operations a fiber does before another has its turn. */
-  constructor(opsBeforeYield = 2048) {
-    this.opsBeforeYield = opsBeforeYield
+  /** `shouldYield` says when a fiber has to give way to another; after 2048 operations by default, as in Effect. */
+  constructor(shouldYield: Scheduler.Scheduler["shouldYield"] = (fiber) => fiber.currentOpCount >= 2048) {
+    this.shouldYield = shouldYield
   }
 
   /** Runs an effect until quiet; no exit means that it waits for something that will not come. */
@@ -70,7 +94,7 @@ export class VirtualTime {
   private scheduler(): Scheduler.Scheduler {
     return {
       executionMode: "async",
-      shouldYield: (fiber) => fiber.currentOpCount >= this.opsBeforeYield,
+      shouldYield: (fiber) => this.shouldYield(fiber),
       makeDispatcher: () => ({
         scheduleTask: (task) => void this.queue.push(task),
         flush: () => this.settle()

@@ -1,0 +1,79 @@
+import { VirtualTime } from "@coppice/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Child, Supervisor } from "coppice"
+import { Deferred, Effect, Exit, Fiber, Logger, Scope } from "effect"
+
+/** Numbers from a seed (xorshift), from 0 to 1. */
+const random = (seed: number) => {
+  let state = seed * 2_654_435_761 + 1 | 0
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 4_294_967_296
+  }
+}
+
+/** A world in which fibers give way at moments that follow from the seed. */
+const worldOf = (seed: number) => {
+  const next = random(seed)
+  return new VirtualTime.VirtualTime((fiber) => fiber.currentOpCount >= 3 && next() < 0.2)
+}
+
+/** Runs a program in the world of each seed; a failure names the seed that repeats it. */
+const forSeeds = (program: (next: () => number) => Effect.Effect<void, {}, Scope.Scope>): void => {
+  for (let seed = 1; seed <= 400; seed++) {
+    const exit = worldOf(seed).run(Effect.scoped(program(random(seed))).pipe(Effect.provide(Logger.layer([]))))
+    assert.strictEqual(String(exit), String(Exit.void), `seed ${seed}`)
+  }
+}
+
+const crashing = (id: string, crash: Deferred.Deferred<void>, incarnations: { count: number }) =>
+  Child.effect(
+    id,
+    Effect.suspend(() => {
+      incarnations.count++
+      return incarnations.count > 1 ? Effect.never : Effect.andThen(Deferred.await(crash), Effect.fail("crash"))
+    })
+  )
+
+describe("wherever fibers give way", () => {
+  it("every exit is handled and every call is answered", () =>
+    forSeeds(() =>
+      Effect.gen(function*() {
+        const crash = yield* Deferred.make<void>()
+        const lives = ["a", "b", "c"].map((id) => ({ id, count: 0 }))
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: lives.map((life) => crashing(life.id, crash, life))
+        })
+        const calls = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(app.countChildren))
+        yield* Deferred.succeed(crash, undefined)
+        for (const call of calls) assert.strictEqual((yield* Fiber.join(call)).specs, 3)
+        while (lives.some((life) => life.count < 2)) yield* Effect.yieldNow
+      })
+    ))
+
+  it("a stop is obeyed, and calls that come too late are refused, also while a start goes on that never ends", () =>
+    forSeeds((next) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const app: Supervisor.Supervisor = yield* Scope.provide(
+          Supervisor.make("app", { strategy: "one-for-one", children: [Child.effect("a", Effect.never)] }),
+          scope
+        )
+        const starting = yield* Effect.forkChild(Effect.exit(app.startChild(Child.make("slow", Effect.never))))
+        const calls = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(Effect.exit(app.countChildren)))
+        for (let turns = next() * 60; turns > 0; turns--) yield* Effect.yieldNow
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        for (let more = 0; more < 20; more++) {
+          calls.push(yield* Effect.forkChild(Effect.exit(app.countChildren)))
+          yield* Effect.yieldNow
+        }
+        yield* Fiber.join(closing)
+        yield* Fiber.join(starting)
+        for (const call of calls) yield* Fiber.join(call)
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(app.countChildren)))
+      })
+    ))
+})
