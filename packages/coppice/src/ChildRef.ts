@@ -11,7 +11,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -32,8 +32,8 @@ export interface Alive<out S> {
 }
 
 /**
- * How a use goes about an incarnation that is not there: `patience` is how long it waits while the child is starting or
- * restarting; default 5 seconds, 0 to fail at once.
+ * How long a use waits while no incarnation is alive: all of its waiting together, however often the child comes and goes
+ * meanwhile. Default 5 seconds; 0 fails at once, `"Infinity"` waits for ever.
  *
  * @category models
  * @since 0.1.0
@@ -52,10 +52,22 @@ export interface ChildRef<in out I, in out S> {
   readonly [TypeId]: typeof TypeId
 
   /**
-   * Runs an effect with the service of the incarnation that is alive, in a fiber that is linked to it: if the incarnation
-   * ends meanwhile the effect is interrupted and fails with `ChildDown`, and so does an effect that outlives it even if it
-   * succeeded. While there is no incarnation it waits, at most the patience, then it fails with `ChildUnavailable`; at
-   * once when the child is down for good. Interrupting the caller interrupts the effect and awaits it.
+   * Runs an effect with the service of the incarnation that is alive, in a fiber of its own that is linked to it.
+   *
+   * **Details**
+   *
+   * - If the incarnation ends meanwhile, the effect is interrupted and awaited, and the use fails with `ChildDown`; also
+   *   when the effect succeeds or fails all the same, because it cannot be interrupted. The effect may have done part of
+   *   its work. A defect of its finalizers is passed on in the place of `ChildDown`.
+   * - While the child has not started yet or is restarting, the use waits, at most the patience. After that, or at once
+   *   when the child is down and nothing is going to restart it, it fails with `ChildUnavailable`. Nothing was run then,
+   *   and it is safe to try again.
+   * - Interrupting the caller interrupts the effect and awaits it. A caller that cannot be interrupted does not shield the
+   *   effect from the end of the incarnation.
+   * - Its users hear of the end of an incarnation before its resources are released, but are not waited for.
+   * - Fibers that the effect forks with `forkChild` end with it. Its scope and all else in the context are the caller's.
+   *
+   * A use in the start of the child itself, or of an earlier sibling, waits in vain: the child has not started.
    */
   use<A, E, R>(
     f: (service: S) => Effect.Effect<A, E, R>,
@@ -68,7 +80,11 @@ export interface ChildRef<in out I, in out S> {
     options?: Options
   ): Effect.Effect<A, E | ChildDown | ChildUnavailable, Exclude<R, I>>
 
-  /** The incarnations, from the one that is alive now on. A reader that is slow sees the latest. */
+  /**
+   * The incarnations: the one that is alive, if any, then each that comes. A reader that is slow sees the latest, which may
+   * have ended meanwhile: use the service with `use`. It goes on while the child is down, and ends when the layer of the
+   * ref is released.
+   */
   readonly changes: Stream.Stream<Alive<S>>
 }
 
@@ -94,10 +110,13 @@ export interface ServiceClass<in out Self, in out Key extends string, in out I, 
   new(_: never): Context.ServiceClass.Shape<Key, ChildRef<I, S>>
   readonly key: Key
 
-  /** A ref that is filled by a child. */
+  /**
+   * A ref that is filled by a child. It belongs where all of its users can have it, and outlives the child: in the
+   * surroundings, or among the `dependencies` of a supervisor. Each build of it is a ref of its own.
+   */
   readonly layer: Layer.Layer<Self>
 
-  /** A ref to a service that is always alive, for tests. */
+  /** A ref to a service that is always alive, for tests. No child can fill it. */
   layerOf(service: S): Layer.Layer<Self>
 
   /** `use` of the ref in the context. */
@@ -119,9 +138,9 @@ export interface ServiceClass<in out Self, in out Key extends string, in out I, 
 const defaultPatience: Duration.Input = "5 seconds"
 
 /**
- * Creates a class that is a ref to the service of a tag.
+ * Creates a class that is a ref to the service of a tag. `patience` is the default of its uses.
  *
- * **Example** (A counter that outlives its incarnations' crashes)
+ * **Example** (A database that crashes and comes back)
  *
  * ```ts import.meta.vitest
  * import { Child, ChildRef, ExitReason, Supervisor } from "coppice"
@@ -158,15 +177,19 @@ export const Service = <Self>() =>
   options?: Options
 ): ServiceClass<Self, Key, I, S> => {
   const service = Context.Service<Self, ChildRef<I, S>>()(key)
-  const patience = options?.patience ?? defaultPatience
+  const patience = Duration.fromInputUnsafe(options?.patience ?? defaultPatience)
+  const layerOfState = (make: () => RefState<I, S>) =>
+    Layer.effect(service, Effect.acquireRelease(Effect.sync(make), (state) => Effect.sync(() => state.close())))
+  const current = <A, E, R>(use: (ref: ChildRef<I, S>) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Self> =>
+    Effect.withFiber((fiber) => use(Context.get(fiber.context as Context.Context<Self>, service)))
   return Object.assign(service, {
     [TypeId]: (_: never): I => _,
-    layer: Layer.sync(service, () => new RefState(key, tag, patience)),
-    layerOf: (alive: S) => Layer.sync(service, () => RefState.of(key, tag, alive)),
+    layer: layerOfState(() => new RefState(key, tag, patience)),
+    layerOf: (alive: S) => layerOfState(() => new RefState(key, tag, patience, { service: alive })),
     use: <A, E, R>(f: (service: S) => Effect.Effect<A, E, R>, options?: Options) =>
-      Effect.flatMap(service, (ref) => ref.use(f, options)),
+      current((ref) => ref.use(f, options)),
     provide: <A, E, R>(effect: Effect.Effect<A, E, R>, options?: Options) =>
-      Effect.flatMap(service, (ref) => ref.provide(effect, options)),
+      current((ref) => ref.provide(effect, options)),
     changes: Stream.unwrap(Effect.map(service, (ref) => ref.changes))
   })
 }

@@ -405,19 +405,36 @@ export const childStory = (path: string, reason: ExitReason): ReadonlyArray<stri
   return inner ?? [`${path} ${format(reason)}`]
 }
 
+/**
+ * Checks whether a reason is that of a supervisor inside the child, which has told of it itself: it gave up, or one of its
+ * children did not start.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isToldInside = (reason: ExitReason): boolean =>
+  reason._tag === "GaveUp" ||
+  (reason._tag === "StartFailed" && guarded(() => innerStory("", reason.error) !== undefined, false))
+
 // A supervisor inside the child tells its own story. Its ChildStartFailed is told by its shape, because that class is
 // built on this module.
 const innerStory = (path: string, error: unknown): ReadonlyArray<string> | undefined => {
   if (error instanceof RestartIntensityExceeded) return story(error)
   return Predicate.isTagged(error, "ChildStartFailed") && error instanceof Error
-    ? [...error.message.split("\n"), `${path} could not start`]
+    ? [
+      ...error.message.split("\n"),
+      // Under Child.supervisor it is the child, and has said so.
+      ...(Predicate.hasProperty(error, "path") && error.path === path ? [] : [`${path} could not start`])
+    ]
     : undefined
 }
 
 const gaveUpLine = (error: RestartIntensityExceeded): string =>
   error.pattern === "escalated" ?
     `${error.path} gave up on "${error.child}", which said that no restart can help` :
-    `${error.path} gave up on "${error.child}": ${error.restarts} restarts needed ${within(error.periodMillis)}, ` +
+    `${error.path} gave up on "${error.child}": ${error.restarts} ${
+      error.restarts === 1 ? "restart" : "restarts"
+    } needed ${within(error.periodMillis)}, ` +
     `${error.intensity} allowed`
 
 const within = (millis: number): string => {

@@ -145,7 +145,7 @@ export type CallFailed = SupervisorDown | CallFromWithin
 
 /**
  * A running supervisor. Its operations are OTP's calls: they have no timeout and are handled one at a time, never in the
- * middle of a start, a stop or a restart (rule C11). A child is named by its id, or by its handle.
+ * middle of a start, a stop or a restart (rule C11). A child is named by its id, or by its handle, which stands for the id.
  *
  * @category models
  * @since 0.1.0
@@ -196,7 +196,7 @@ export interface Supervisor<Id extends string = string> {
   /**
    * Sends a child an exit signal: it ends for that reason as if by itself, and the supervisor judges it so. A signal does
    * not wait for the supervisor, and does nothing to a child that is down. Unlike in OTP, `Normal` ends the child too;
-   * `Killed` gives it 100 ms.
+   * `Killed` gives it 100 ms, unless a supervisor lives inside, which stops its children as always.
    */
   exitChild(child: Id | ChildHandle, reason: ExitReason): Effect.Effect<void, ChildNotFound | SupervisorDown>
 

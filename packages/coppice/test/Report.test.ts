@@ -269,7 +269,7 @@ describe("giving up", () => {
           })
           yield* world.kit.crash("leaf")
           const lines = world.takeLines()
-          const gaveUp = "app/nested gave up on \"leaf\": 1 restarts needed within 5 s, 0 allowed"
+          const gaveUp = "app/nested gave up on \"leaf\": 1 restart needed within 5 s, 0 allowed"
           assert.deepStrictEqual(brief(lines), [
             ["Error", "child terminated", "app/nested", "leaf"],
             ["Error", `app/nested/leaf failed: leaf crashed\n${gaveUp}`, "app/nested", "leaf"],

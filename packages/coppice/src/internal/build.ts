@@ -28,13 +28,14 @@ export const build = (
     Effect.withFiber((fiber) => {
       const invalid = checkSettings(name, settings)
       if (invalid !== undefined) return Effect.die(invalid)
+      if (scope.state._tag === "Closed") return Effect.interrupt
       const context = Context.omit(Scope.Scope)(fiber.context as Context.Context<Scope.Scope>)
       const core = new SupervisorCore(name, settings, context, new Surroundings(memoMap, own), self)
       return Effect.gen(function*() {
-        Effect.runForkWith(context)(run(core))
         // In a scope of its own: a build that fails leaves nothing behind in a scope that goes on.
         const life = yield* Scope.fork(scope)
         yield* Scope.addFinalizer(life, Effect.andThen(core.stop, core.surroundings.release))
+        Effect.runForkWith(context)(run(core))
         yield* Effect.onError(restore(Deferred.await(core.started)), () => Scope.close(life, Exit.void))
         return core
       })

@@ -161,9 +161,12 @@ const suppliedBy = (caller: Context.Context<never>): Context.Context<never> =>
 export const terminateChild = (core: SupervisorCore, id: string) =>
   call(core, function*(): Step<void, ChildNotFound> {
     const entry = yield* find(core, id)
+    const cancelled = entry.retry !== undefined
     const ending = stopOne(core, entry)
     if (ending !== undefined) yield* ending
     giveUpRef(core, entry)
+    // A retry would have started the later ones of a group as well.
+    if (cancelled) { for (const other of core.children) if (other.isDown) giveUpRef(core, other) }
     if (entry.spec.restart === "temporary") core.children.remove(entry)
   })
 
@@ -176,7 +179,9 @@ export const restartChild = (core: SupervisorCore, id: string) =>
 /** Rule C1. */
 export const deleteChild = (core: SupervisorCore, id: string) =>
   call(core, function*(): Step<void, NotDown> {
-    core.children.remove(yield* findDown(core, id))
+    const entry = yield* findDown(core, id)
+    giveUpRef(core, entry)
+    core.children.remove(entry)
   })
 
 /** Rule C1. */

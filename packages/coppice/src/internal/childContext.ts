@@ -14,24 +14,13 @@ export const childContext = (core: SupervisorCore, incarnation: Incarnation): Co
   let context = core.childContext
   if (core.isGroup && core.children.layers > 0) context = withSiblings(context, entry)
   if (entry.supplied !== undefined) context = Context.merge(context, entry.supplied)
-  context = Context.add(withNames(context, incarnation), CurrentParent, incarnation)
+  const names = { "coppice.path": incarnation.path, "coppice.incarnation": incarnation.number }
+  const logs = core.logAnnotations === undefined ? names : { ...core.logAnnotations, ...names }
+  const spans = core.spanAnnotations === undefined ? names : { ...core.spanAnnotations, ...names }
+  context = Context.add(context, References.CurrentLogAnnotations, logs)
+  context = Context.add(context, References.TracerSpanAnnotations, spans)
+  context = Context.add(context, CurrentParent, incarnation)
   return Context.add(context, Scope.Scope, incarnation.scope) as Context.Context<never>
-}
-
-/** Adds what every log line and span of a child bears. */
-export const withNames = (
-  context: Context.Context<never>,
-  { number, path, supervisor }: Incarnation
-): Context.Context<never> => {
-  const { logAnnotations, spanAnnotations } = supervisor
-  const names = { "coppice.path": path, "coppice.incarnation": number }
-  const logs = logAnnotations === undefined ? names : { ...logAnnotations, ...names }
-  const spans = spanAnnotations === undefined ? names : { ...spanAnnotations, ...names }
-  return Context.add(
-    Context.add(context, References.CurrentLogAnnotations, logs),
-    References.TracerSpanAnnotations,
-    spans
-  )
 }
 
 /** The earlier siblings that may give services, in start order: only permanent ones, as others may be gone for good. */

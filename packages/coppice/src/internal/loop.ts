@@ -7,7 +7,7 @@ import { ChildStartFailed } from "../SupervisorError.ts"
 import type { Verdict } from "../SupervisorEvent.ts"
 import type { Entry, Retry } from "./children.ts"
 import { startFrom, startOne, type Step, stopDownTo } from "./ranges.ts"
-import { giveUpRef } from "./refs.ts"
+import { giveUpRef, leaveRefs } from "./refs.ts"
 import type { RestartKind } from "./restartWindow.ts"
 import { end } from "./stopping.ts"
 import { firstAffected } from "./strategy.ts"
@@ -49,6 +49,8 @@ const lastResort = Effect.fnUntraced(function*(core: SupervisorCore, cause: Caus
   const wasUp = core.status !== "starting"
   core.report.loopDied(cause)
   core.stopOrdered = true
+  core.status = "stopping"
+  leaveRefs(core)
   yield* Effect.exit(Effect.gen(() => stopDownTo(core, core.children.first, false)))
   core.status = "failed"
   refuseCalls(core)
@@ -195,6 +197,7 @@ const giveUp = (core: SupervisorCore, entry: Entry, reason: ExitReason, escalate
 function* finish(core: SupervisorCore, reason: ExitReason): Step {
   const wasUp = core.status === "running"
   core.status = "stopping"
+  leaveRefs(core)
   yield* stopDownTo(core, core.children.first, false)
   core.status = reason._tag === "GaveUp" ? "failed" : "stopped"
   core.lastExit = { reason, timeMillis: core.nowMillis() }

@@ -108,14 +108,14 @@ export class OwnLayers implements Layer.MemoMap {
   private readonly scope: Scope.Scope
   private readonly surroundings: Surroundings
   private readonly listed: AnyLayer
-  private readonly siblings: ReadonlyArray<OwnLayers>
+  private readonly siblings: () => ReadonlyArray<OwnLayers>
   private readonly invalid: (problem: string) => InvalidChild
 
   constructor(options: {
     readonly scope: Scope.Scope
     readonly surroundings: Surroundings
     readonly listed: AnyLayer
-    readonly siblings: ReadonlyArray<OwnLayers>
+    readonly siblings: () => ReadonlyArray<OwnLayers>
     readonly invalid: (problem: string) => InvalidChild
   }) {
     this.scope = options.scope
@@ -146,7 +146,7 @@ export class OwnLayers implements Layer.MemoMap {
   }
 
   private borrow<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
-    for (const sibling of this.siblings) {
+    for (const sibling of this.siblings()) {
       const found = sibling.lend(layer)
       if (found !== undefined) return found
     }

@@ -78,7 +78,10 @@ export function* stopDownTo(core: SupervisorCore, first: Entry | undefined, forg
     const previous: Entry | undefined = entry === first ? undefined : entry.previous
     const ending = stopOne(core, entry)
     if (ending !== undefined) yield* ending
-    if (forgetTemporary && entry.spec.restart === "temporary") core.children.remove(entry)
+    if (forgetTemporary && entry.spec.restart === "temporary") {
+      giveUpRef(core, entry)
+      core.children.remove(entry)
+    }
     entry = previous
   }
 }

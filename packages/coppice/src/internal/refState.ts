@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,7 +9,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { Alive, ChildRef, Options } from "../ChildRef.ts"
 import { ChildDown, ChildUnavailable } from "../SupervisorError.ts"
-import { forkObserved } from "./forkObserved.ts"
+import { forkObserved, type Observer } from "./forkObserved.ts"
 
 /** The key of a ref. */
 export const TypeId = "~coppice/ChildRef"
@@ -30,32 +31,86 @@ const runAll = (callbacks: ReadonlyArray<() => void>): void => {
 
 /** An incarnation that fills a ref, and the effects that use it. */
 class Tenure<S> implements Alive<S> {
+  readonly ref: string
   readonly path: string
   readonly incarnation: number
   readonly service: S
   over = false
-  private readonly uses = new Set<() => void>()
+  private readonly uses = new Set<Use<any, any>>()
 
-  constructor(path: string, incarnation: number, service: S) {
+  constructor(ref: string, path: string, incarnation: number, service: S) {
+    this.ref = ref
     this.path = path
     this.incarnation = incarnation
     this.service = service
   }
 
-  add(interrupt: () => void): void {
-    this.uses.add(interrupt)
+  add(use: Use<any, any>): void {
+    this.uses.add(use)
   }
 
-  remove(interrupt: () => void): void {
-    this.uses.delete(interrupt)
+  remove(use: Use<any, any>): void {
+    this.uses.delete(use)
   }
 
   end(): void {
     this.over = true
-    const uses = Array.from(this.uses)
+    const uses = Array.from(this.uses, (use) => () => use.interrupt())
     this.uses.clear()
     runAll(uses)
   }
+}
+
+/** An effect that runs during a tenure, in a fiber of its own, which the end of the tenure interrupts. */
+class Use<A, E> implements Observer<A, E> {
+  private readonly tenure: Tenure<any>
+  private readonly resume: (outcome: Effect.Effect<A, E | ChildDown>) => void
+  private fiber: Fiber.Fiber<A, E> | undefined = undefined
+  private exit: Exit.Exit<A, E> | undefined = undefined
+  private onEnd: ((exit: Exit.Exit<A, E>) => void) | undefined = undefined
+
+  constructor(tenure: Tenure<any>, resume: (outcome: Effect.Effect<A, E | ChildDown>) => void) {
+    this.tenure = tenure
+    this.resume = resume
+  }
+
+  onFiber(fiber: Fiber.Fiber<A, E>): void {
+    this.fiber = fiber
+    this.tenure.add(this)
+  }
+
+  onExit(exit: Exit.Exit<A, E>): void {
+    this.exit = exit
+    this.tenure.remove(this)
+    this.resume(this.tenure.over ? this.down(exit) : exit)
+    this.onEnd?.(exit)
+  }
+
+  interrupt(by?: number): void {
+    this.fiber?.interruptUnsafe(by)
+  }
+
+  /** What is done when its user is interrupted: the effect is interrupted too, and awaited. */
+  abort(): Effect.Effect<void> | undefined {
+    if (this.exit !== undefined) return undefined
+    // Not Fiber.interrupt, which waits for ever if an observer of the user's throws before its own has been told.
+    return Effect.callback<void>((resume) => {
+      this.onEnd = (exit) => resume(defects(exit) ?? Effect.void)
+      if (this.exit === undefined) this.interrupt(Fiber.getCurrent()?.id)
+      else this.onEnd(this.exit)
+    })
+  }
+
+  private down(exit: Exit.Exit<A, E>): Effect.Effect<never, ChildDown> {
+    const { incarnation, path, ref } = this.tenure
+    return defects(exit) ?? Effect.fail(new ChildDown({ ref, path, incarnation }))
+  }
+}
+
+// A finalizer that died on the way is not hidden.
+const defects = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<never> | undefined => {
+  const died = exit._tag === "Failure" ? exit.cause.reasons.filter((reason) => reason._tag === "Die") : []
+  return died.length === 0 ? undefined : Effect.failCause(Cause.fromReasons(died))
 }
 
 /** A ref, as its child's supervisor sees it: filled, awaited, or given up. */
@@ -63,24 +118,24 @@ export class RefState<I, S> implements ChildRef<I, S> {
   readonly [TypeId]: typeof TypeId = TypeId
   readonly key: string
   readonly tag: Context.Key<I, S>
-  private readonly patience: Duration.Input
+  /** Whether it is one for tests, that no child fills. */
+  readonly isFake: boolean
+  private readonly patience: Duration.Duration
   private tenure: Tenure<S> | undefined = undefined
-  /** Whether its child is down and nothing is going to restart it. */
+  /** The child that has filled it last, or is about to. */
+  private owner: object | undefined = undefined
+  /** Whether that child is down, or will be when its incarnation has ended, and nothing is going to restart it. */
   private isGone = false
+  private isClosed = false
   private readonly waiting = new Set<() => void>()
-  private readonly readers = new Set<(alive: Alive<S>) => void>()
+  private readonly readers = new Set<Queue.Queue<Alive<S>, Cause.Done>>()
 
-  constructor(key: string, tag: Context.Key<I, S>, patience: Duration.Input) {
+  constructor(key: string, tag: Context.Key<I, S>, patience: Duration.Duration, fake?: { readonly service: S }) {
     this.key = key
     this.tag = tag
     this.patience = patience
-  }
-
-  /** A ref to what is always alive. */
-  static of<I, S>(key: string, tag: Context.Key<I, S>, service: S): RefState<I, S> {
-    const ref = new RefState(key, tag, 0)
-    ref.tenure = new Tenure(key, 1, service)
-    return ref
+    this.isFake = fake !== undefined
+    if (fake !== undefined) this.tenure = new Tenure(key, key, 1, fake.service)
   }
 
   /** Whether an incarnation fills it now. */
@@ -88,17 +143,24 @@ export class RefState<I, S> implements ChildRef<I, S> {
     return this.tenure !== undefined
   }
 
-  /** A start of its child has begun: whoever comes waits. */
-  await(): void {
+  /** Whether this child is the one that has filled it last, or is about to. */
+  isOf(owner: object): boolean {
+    return this.owner === owner
+  }
+
+  /** A start of a child has begun: whoever comes waits. */
+  await(owner: object): void {
+    if (this.tenure !== undefined) return
+    this.owner = owner
     this.isGone = false
   }
 
   /** An incarnation has started. */
   fill(path: string, incarnation: number, services: Context.Context<I>): void {
-    const tenure = new Tenure(path, incarnation, Context.get(services, this.tag))
+    const tenure = new Tenure(this.key, path, incarnation, Context.get(services, this.tag))
     this.isGone = false
     this.tenure = tenure
-    runAll([...Array.from(this.readers, (read) => () => read(tenure)), ...this.takeWaiting()])
+    runAll([...Array.from(this.readers, (reader) => () => Queue.offerUnsafe(reader, tenure)), ...this.takeWaiting()])
   }
 
   /** That incarnation has ended. */
@@ -109,23 +171,27 @@ export class RefState<I, S> implements ChildRef<I, S> {
     tenure.end()
   }
 
-  /** Its child is down, and nothing is going to restart it. */
-  giveUp(): void {
-    if (this.tenure !== undefined) return
+  /** That child is down, or ends now, and nothing is going to restart it. */
+  giveUp(owner: object): void {
+    if (this.owner !== owner) return
     this.isGone = true
     runAll(this.takeWaiting())
+  }
+
+  /** What it was built in is closed. */
+  close(): void {
+    this.isClosed = true
+    this.isGone = true
+    this.owner = undefined
+    const readers = Array.from(this.readers, (reader) => () => Queue.endUnsafe(reader))
+    runAll([...readers, ...this.takeWaiting()])
   }
 
   use<A, E, R>(
     f: (service: S) => Effect.Effect<A, E, R>,
     options?: Options
   ): Effect.Effect<A, E | ChildDown | ChildUnavailable, R> {
-    return Effect.suspend(() => {
-      const { tenure } = this
-      return tenure === undefined
-        ? Effect.andThen(this.filled(options?.patience ?? this.patience), this.use(f, options))
-        : this.during(tenure, f)
-    })
+    return this.useOr(f, () => this.usePatiently(f, options?.patience ?? this.patience))
   }
 
   provide<A, E, R>(
@@ -138,59 +204,75 @@ export class RefState<I, S> implements ChildRef<I, S> {
   readonly changes: Stream.Stream<Alive<S>> = Stream.callback<Alive<S>>((queue) =>
     Effect.acquireRelease(
       Effect.sync(() => {
-        const read = (alive: Alive<S>) => void Queue.offerUnsafe(queue, alive)
-        if (this.tenure !== undefined) read(this.tenure)
-        this.readers.add(read)
-        return read
+        if (this.tenure !== undefined) Queue.offerUnsafe(queue, this.tenure)
+        if (this.isClosed) Queue.endUnsafe(queue)
+        else this.readers.add(queue)
       }),
-      (read) => Effect.sync(() => this.readers.delete(read))
+      () => Effect.sync(() => this.readers.delete(queue))
     ), { bufferSize: 1, strategy: "sliding" })
 
-  // Waits until an incarnation fills it, no longer than the patience.
-  private filled(patience: Duration.Input): Effect.Effect<void, ChildUnavailable> {
-    const duration = Duration.fromInputUnsafe(patience)
-    if (this.isGone) return Effect.fail(this.unavailable("down", duration))
-    if (Duration.isZero(duration)) return Effect.fail(this.unavailable("not-back-in-time", duration))
+  // One operation, in which the fiber is forked and whoever interrupts the caller is told of it: between two operations a
+  // caller can be interrupted.
+  private useOr<A, E, R>(
+    f: (service: S) => Effect.Effect<A, E, R>,
+    otherwise: () => Effect.Effect<A, E | ChildDown | ChildUnavailable, R>
+  ): Effect.Effect<A, E | ChildDown | ChildUnavailable, R> {
+    return Effect.callback<A, E | ChildDown | ChildUnavailable, R>((resume) => {
+      const { tenure } = this
+      if (tenure === undefined) return resume(otherwise())
+      const use = new Use<A, E>(tenure, resume)
+      forkObserved(Fiber.getCurrent()!.context as Context.Context<R>, () => f(tenure.service), use)
+      return use.abort()
+    })
+  }
+
+  // Each incarnation may be over before the caller has its turn: the patience is for all of the waiting together.
+  private usePatiently<A, E, R>(
+    f: (service: S) => Effect.Effect<A, E, R>,
+    patience: Duration.Input
+  ): Effect.Effect<A, E | ChildDown | ChildUnavailable, R> {
+    return Clock.clockWith((clock) => {
+      const nowMillis = () => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+      const patienceMillis = Duration.toMillis(Duration.fromInputUnsafe(patience))
+      const deadline = nowMillis() + patienceMillis
+      const retry: Effect.Effect<A, E | ChildDown | ChildUnavailable, R> = Effect.suspend(() =>
+        Effect.andThen(this.woken(deadline - nowMillis(), patienceMillis), this.useOr(f, () => retry))
+      )
+      return retry
+    })
+  }
+
+  // Waits until an incarnation fills it, no longer than the time that is left.
+  private woken(millis: number, patienceMillis: number): Effect.Effect<void, ChildUnavailable> {
+    const unavailable = (reason: ChildUnavailable["reason"]) =>
+      Effect.fail(new ChildUnavailable({ ref: this.key, reason, patienceMillis }))
     return Effect.callback<void, ChildUnavailable>((resume) => {
-      const woken = () => resume(this.isGone ? Effect.fail(this.unavailable("down", duration)) : Effect.void)
-      this.waiting.add(woken)
-      return Effect.sync(() => this.waiting.delete(woken))
-    }).pipe(Effect.timeoutOrElse({
-      duration,
-      orElse: () => Effect.fail(this.unavailable("not-back-in-time", duration))
-    }))
-  }
-
-  // In a fiber of its own, which the end of the incarnation interrupts.
-  private during<A, E, R>(
-    tenure: Tenure<S>,
-    f: (service: S) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | ChildDown, R> {
-    return Effect.contextWith((context: Context.Context<R>) =>
-      Effect.callback<A, E | ChildDown>((resume) => {
-        let fiber: Fiber.Fiber<A, E> | undefined
-        const interrupt = () => fiber?.interruptUnsafe()
-        tenure.add(interrupt)
-        fiber = forkObserved(context, Effect.suspend(() => f(tenure.service)), (exit) => {
-          tenure.remove(interrupt)
-          resume(tenure.over ? this.down(tenure, exit) : exit)
-        })
-        // It may have ended the incarnation itself, before it had a name here.
-        if (tenure.over) interrupt()
-        return Fiber.interrupt(fiber)
-      })
-    )
-  }
-
-  // A finalizer that died on the way is not hidden.
-  private down(tenure: Tenure<S>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<never, ChildDown> {
-    const defects = exit._tag === "Failure" ? exit.cause.reasons.filter((reason) => reason._tag === "Die") : []
-    if (defects.length > 0) return Effect.failCause(Cause.fromReasons(defects))
-    return Effect.fail(new ChildDown({ ref: this.key, path: tenure.path, incarnation: tenure.incarnation }))
-  }
-
-  private unavailable(reason: ChildUnavailable["reason"], patience: Duration.Duration): ChildUnavailable {
-    return new ChildUnavailable({ ref: this.key, reason, patienceMillis: Duration.toMillis(patience) })
+      if (this.isGone) return resume(unavailable("down"))
+      if (millis <= 0) return resume(unavailable("not-back-in-time"))
+      let timer: Fiber.Fiber<void> | undefined
+      const wake = () => {
+        timer?.interruptUnsafe()
+        resume(this.isGone && this.tenure === undefined ? unavailable("down") : Effect.void)
+      }
+      const forget = () => {
+        this.waiting.delete(wake)
+        timer?.interruptUnsafe()
+      }
+      this.waiting.add(wake)
+      // Not a race: where the caller cannot be interrupted, the loser could not either.
+      if (millis < Infinity) {
+        timer = Effect.runForkWith(Fiber.getCurrent()!.context)(
+          Effect.andThen(
+            Effect.sleep(millis),
+            Effect.sync(() => {
+              this.waiting.delete(wake)
+              resume(unavailable("not-back-in-time"))
+            })
+          )
+        )
+      }
+      return Effect.sync(forget)
+    })
   }
 
   private takeWaiting(): ReadonlyArray<() => void> {

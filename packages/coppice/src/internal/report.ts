@@ -6,7 +6,14 @@ import type * as Exit from "effect/Exit"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
-import { type ExitReason, format, getCause, isClean, type RestartIntensityExceeded } from "../ExitReason.ts"
+import {
+  type ExitReason,
+  format,
+  getCause,
+  isClean,
+  isToldInside,
+  type RestartIntensityExceeded
+} from "../ExitReason.ts"
 import { ChildCrashed } from "../SupervisorError.ts"
 import type { Verdict } from "../SupervisorEvent.ts"
 import type { Entry } from "./children.ts"
@@ -79,8 +86,9 @@ export class Report {
     if (this.error) this.failed("child terminated just before it was stopped", "shutdown-error", incarnation, reason)
   }
 
+  /** What a supervisor inside has told already is told again, but not with its cause, and not to the error reporters. */
   startFailed(incarnation: Incarnation, reason: ExitReason): void {
-    this.reportCrash(incarnation, reason)
+    if (!isToldInside(reason)) this.reportCrash(incarnation, reason)
     if (this.error) this.failed("child could not start", "start-error", incarnation, reason)
   }
 
@@ -156,8 +164,7 @@ export class Report {
 
   private failed(message: string, context: ReportContext, incarnation: Incarnation, reason: ExitReason): void {
     const { entry, number } = incarnation
-    // A supervisor that gave up has told its own story; its error again would be noise.
-    const cause = reason._tag === "GaveUp" ? undefined : Option.getOrUndefined(getCause(reason))
+    const cause = isToldInside(reason) ? undefined : Option.getOrUndefined(getCause(reason))
     this.write("Error", message, context, { child: entry.spec.id, incarnation: number, reason: format(reason) }, cause)
   }
 

@@ -111,14 +111,21 @@ const preparation = (
 
 const ownLayers = (incarnation: Incarnation, listed: AnyLayer): OwnLayers => {
   const { entry, scope, supervisor } = incarnation
-  const siblings: Array<OwnLayers> = []
-  if (supervisor.isGroup) {
-    for (let earlier = entry.previous; earlier !== undefined; earlier = earlier.previous) {
-      if (earlier.incarnation?.built !== undefined) siblings.unshift(earlier.incarnation.built.layers)
-    }
+  return new OwnLayers({
+    scope,
+    surroundings: supervisor.surroundings,
+    listed,
+    siblings: () => supervisor.isGroup ? earlierLayers(entry) : [],
+    invalid: (problem) => invalid(incarnation, problem)
+  })
+}
+
+const earlierLayers = (entry: Entry): ReadonlyArray<OwnLayers> => {
+  const layers: Array<OwnLayers> = []
+  for (let earlier = entry.previous; earlier !== undefined; earlier = earlier.previous) {
+    if (earlier.incarnation?.built !== undefined) layers.push(earlier.incarnation.built.layers)
   }
-  const { surroundings } = supervisor
-  return new OwnLayers({ scope, surroundings, listed, siblings, invalid: (problem) => invalid(incarnation, problem) })
+  return layers.toReversed()
 }
 
 const invalid = ({ entry, supervisor }: Incarnation, problem: string): InvalidChild =>

@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { withNames } from "./childContext.ts"
 import type { Incarnation } from "./incarnation.ts"
 import { CurrentParent } from "./parent.ts"
 
@@ -13,7 +12,8 @@ import { CurrentParent } from "./parent.ts"
  * when that was done at once.
  */
 export const end = (incarnation: Incarnation, killed = false): Effect.Effect<void> | undefined => {
-  const brutal = killed || incarnation.entry.spec.shutdown === "brutal-kill"
+  // A supervisor that is killed still has its children to stop (rule T11).
+  const brutal = incarnation.entry.spec.shutdown === "brutal-kill" || (killed && !incarnation.hasSupervisor)
   incarnation.status = "closing"
   incarnation.emptyRef()
   incarnation.interrupt()
@@ -83,7 +83,7 @@ const abandon = (incarnation: Incarnation, settle: () => void): void => {
 // that calls the supervisor waiting for it is told so.
 const closeScope = (incarnation: Incarnation, onClosed: () => void): void => {
   const { supervisor } = incarnation
-  const context = withNames(Context.add(supervisor.childContext, CurrentParent, incarnation), incarnation)
+  const context = Context.add(supervisor.childContext, CurrentParent, incarnation)
   const close = Effect.withFiber((fiber) => {
     fiber.addObserver((exit) => {
       if (exit._tag === "Failure") supervisor.report.finalizerFailed(incarnation, exit.cause)

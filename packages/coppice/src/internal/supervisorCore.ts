@@ -14,7 +14,7 @@ import type { Incarnation } from "./incarnation.ts"
 import { Mailbox } from "./mailbox.ts"
 import { ChildLayers, type Surroundings } from "./ownLayer.ts"
 import { CurrentParent, CurrentStart, type Parent, type StartInProgress } from "./parent.ts"
-import type { RefState } from "./refState.ts"
+import { Refs } from "./refs.ts"
 import { Report } from "./report.ts"
 import { RestartWindow } from "./restartWindow.ts"
 import type { Spec } from "./spec.ts"
@@ -73,8 +73,7 @@ export class SupervisorCore {
   readonly parent: Parent | undefined
   readonly settings: Settings
   readonly children = new Children()
-  /** The refs of those children that fill one. */
-  readonly refs = new WeakMap<Entry, RefState<any, any>>()
+  readonly refs = new Refs()
   readonly window: RestartWindow
   readonly mailbox = new Mailbox<Message>()
   readonly events: EventHub
@@ -163,9 +162,18 @@ export class SupervisorCore {
     this.mailbox.wake()
   }
 
-  /** Orders the stop and waits for it. */
-  readonly stop: Effect.Effect<void> = Effect.suspend(() => {
+  /** Orders the stop and waits for it, unless one of its own children does so: that would be to wait for oneself. */
+  readonly stop: Effect.Effect<void> = Effect.withFiber((fiber) => {
     this.orderStop()
-    return Effect.asVoid(Deferred.await(this.ended))
+    return this.hosts(fiber.context) ? Effect.void : Effect.asVoid(Deferred.await(this.ended))
   })
+
+  /** Whether something runs inside one of its children, however deep. */
+  private hosts(context: Context.Context<never>): boolean {
+    let incarnation = Context.get(context, CurrentParent)?.incarnation
+    while (incarnation !== undefined && incarnation.supervisor !== this) {
+      incarnation = incarnation.supervisor.parent?.incarnation
+    }
+    return incarnation !== undefined
+  }
 }

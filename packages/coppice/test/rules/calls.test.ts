@@ -274,6 +274,21 @@ describe("calls", () => {
       })
   )
 
+  rule("C11", "wait in a queue of any length, and are answered in order", (kit) =>
+    Effect.gen(function*() {
+      const app: Supervisor.Supervisor = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
+      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+      yield* settle
+      const answered: Array<number> = []
+      for (let call = 0; call < 5000; call++) {
+        yield* Effect.forkChild(Effect.andThen(app.countChildren, Effect.sync(() => answered.push(call))))
+      }
+      yield* settle
+      assert.deepStrictEqual(answered, [])
+      yield* kit.release("slow")
+      assert.deepStrictEqual(answered, Array.from({ length: 5000 }, (_, call) => call))
+    }))
+
   rule(
     "C11",
     "from a start that the supervisor waits for fail with CallFromWithin, at any depth",

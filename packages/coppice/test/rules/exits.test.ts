@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Supervisor, type SupervisorError } from "coppice"
+import { Child, Supervisor, type SupervisorError } from "coppice"
 import { Effect } from "effect"
 import { ended, killed, type Kit, patient, rule, shutdown, states } from "../support/kit.ts"
 import { settle } from "../support/quiet.ts"
@@ -122,6 +122,30 @@ describe("a child that leaves", () => {
         assert.deepStrictEqual(kit.take(), ["exit tr", "exit te"])
       }))
   }
+
+  rule(
+    "R7",
+    "is released before the restart, and its finalizers are told how it ended",
+    (kit) =>
+      Effect.gen(function*() {
+        let lives = 0
+        const child = Child.effect(
+          "a",
+          Effect.gen(function*() {
+            const life = ++lives
+            kit.note(`life ${life}`)
+            yield* Effect.addFinalizer((exit) => Effect.sync(() => kit.note(`release ${life} ${exit._tag}`)))
+            return yield* life === 1 ? Effect.fail("crash") : life === 2 ? Effect.void : Effect.never
+          })
+        )
+        yield* Supervisor.make("app", { strategy: "one-for-one", children: [child, kit.child("b")] })
+        yield* settle
+        assert.deepStrictEqual(
+          kit.take(),
+          ["life 1", "start b", "release 1 Failure", "life 2", "release 2 Success", "life 3"]
+        )
+      })
+  )
 
   rule("R7", "is restarted by the start it was given, as a new incarnation", (kit) =>
     Effect.gen(function*() {

@@ -61,6 +61,29 @@ describe("the restart limit", () => {
       })
   )
 
+  rule(
+    "I3",
+    "forgets no record that is still in the window, over a thousand restarts",
+    (kit) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          intensity: 150,
+          period: "100 seconds",
+          children: [kit.child("a")]
+        })
+        for (let second = 0; second < 1000; second++) {
+          yield* kit.crash("a")
+          yield* pass("1 second")
+        }
+        // The last hundred are in the window.
+        for (let more = 0; more < 50; more++) yield* kit.crash("a")
+        assert.strictEqual(yield* ended(app), "no")
+        yield* kit.crash("a")
+        assert.strictEqual(yield* ended(app), "gave up")
+      })
+  )
+
   rule("I4", "is the supervisor's, shared by all its children", (kit) =>
     Effect.gen(function*() {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", {

@@ -222,6 +222,26 @@ describe("things that happen at the same time", () => {
       })
   )
 
+  rule(
+    "Q1",
+    "does not keep others from their turn: a child that ends at once, and is restarted for ever",
+    (kit) =>
+      Effect.gen(function*() {
+        let starts = 0
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          intensity: 10_000_000,
+          period: "1 hour",
+          children: [Child.effect("spinning", Effect.sync(() => starts++)), kit.child("b")]
+        })
+        const before = starts
+        yield* Effect.yieldNow
+        assert.isAbove(starts, before)
+        yield* app.terminateChild("spinning")
+        assert.deepStrictEqual(yield* states(app), { spinning: "stopped", b: "running" })
+      })
+  )
+
   rule("Q8", "a stop order during a retry loop takes effect between two tries", (kit) =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()

@@ -154,6 +154,17 @@ describe("the start of a supervisor", () => {
       assert.strictEqual(scope.state._tag, "Empty")
     }))
 
+  rule("S3", "does not happen in a scope that is closed", (kit) =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      yield* Scope.close(scope, Exit.void)
+      const exit = yield* Effect.exit(
+        Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a")] }), scope)
+      )
+      assert.isTrue(Exit.isFailure(exit))
+      assert.deepStrictEqual(kit.take(), [])
+    }))
+
   rule(
     "S3",
     "is undone when the build is interrupted: the start in progress is aborted, the others stopped",

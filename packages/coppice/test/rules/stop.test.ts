@@ -226,6 +226,26 @@ describe("the stop of children", () => {
     }))
 
   rule(
+    "T10",
+    "by one of its own children is ordered, and not waited for by that child",
+    (kit) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const quitter = Child.effect("b", Effect.andThen(Effect.yieldNow, Scope.close(scope, Exit.void)), {
+          shutdown: "Infinity"
+        })
+        const children = [kit.child("a"), quitter, kit.child("c")]
+        const app: Supervisor.Supervisor = yield* Scope.provide(
+          Supervisor.make("app", { strategy: "one-for-one", children }),
+          scope
+        )
+        yield* settle
+        assert.deepStrictEqual(kit.take(), ["start a", "start c", "stop c", "stop a"])
+        assert.strictEqual(yield* ended(app), "shut down")
+      })
+  )
+
+  rule(
     "T11",
     "of a killed supervisor still stops its children, and its parent sees an abnormal exit",
     (kit) =>
