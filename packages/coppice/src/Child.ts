@@ -20,6 +20,7 @@ import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
+import type { Backoff } from "./Backoff.ts"
 import type { Fills } from "./ChildRef.ts"
 import { type ExitReason, failure, shutdown } from "./ExitReason.ts"
 import { makeHandle } from "./internal/handle.ts"
@@ -80,12 +81,25 @@ export interface Any extends Pipeable {
  * - `shutdown`: how long it may take to stop before it is abandoned. Default 5 seconds for `effect`, `make` and `task`, 30
  *   seconds for `layer`, `"Infinity"` for `supervisor` and for any child inside which a supervisor lives.
  *   `"brutal-kill"` waits 100 ms at most.
+ * - `backoff`: how long it waits before a restart; default not at all. Under a group strategy its group is stopped at once,
+ *   and waits with it.
+ * - `resetAfter`: how long it has to be up for its backoff to begin anew; default 1 minute.
+ * - `onExhausted`: what happens when its backoff has ended: the supervisor gives up (`"escalate"`, the default), or the child
+ *   is *failed*: down, until `restartChild`.
+ * - `startTimeout`: how long a start may take; default `"Infinity"`. It is for the starts that are waited for, not for
+ *   `effect`.
  *
  * @category models
  * @since 0.1.0
  */
 export type Options =
-  & { readonly shutdown?: Duration.Input | "brutal-kill" | undefined }
+  & {
+    readonly shutdown?: Duration.Input | "brutal-kill" | undefined
+    readonly backoff?: Backoff | undefined
+    readonly resetAfter?: Duration.Input | undefined
+    readonly onExhausted?: "escalate" | "give-up" | undefined
+    readonly startTimeout?: Duration.Input | undefined
+  }
   & (
     | { readonly restart?: "permanent" | undefined; readonly significant?: false | undefined }
     | { readonly restart: "transient" | "temporary"; readonly significant?: boolean | undefined }

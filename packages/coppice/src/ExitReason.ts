@@ -100,6 +100,14 @@ export const Killed = Schema.TaggedStruct("Killed", {})
 export const StartFailed = Schema.TaggedStruct("StartFailed", { error: Anything, cause: AnyCause })
 
 /**
+ * A start took longer than the child's `startTimeout`, and was aborted.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const StartTimedOut = Schema.TaggedStruct("StartTimedOut", { timeoutMillis: Schema.Finite })
+
+/**
  * The child needs a service of its earlier sibling `id`, which is down: it was terminated, or had nothing to run.
  *
  * @category models
@@ -136,6 +144,7 @@ export type ExitReason =
   | typeof Interrupted.Type
   | typeof Killed.Type
   | typeof StartFailed.Type
+  | typeof StartTimedOut.Type
   | typeof ProviderDown.Type
   | GaveUp
 
@@ -153,6 +162,7 @@ export const ExitReason: Schema.Codec<ExitReason, unknown> = Schema.Union([
   Interrupted,
   Killed,
   StartFailed,
+  StartTimedOut,
   ProviderDown,
   Schema.TaggedStruct("GaveUp", {
     error: Schema.suspend((): Schema.Codec<RestartIntensityExceeded, unknown> => RestartIntensityExceeded)
@@ -165,7 +175,7 @@ export const ExitReason: Schema.Codec<ExitReason, unknown> = Schema.Union([
  * was itself a supervisor the reason is `GaveUp`, so that the chain reaches from the leaf to the root.
  *
  * `pattern` says what all the counted restarts have in common, if anything; `"escalated"` that the child asked for this
- * by `Child.escalate`, whatever the count.
+ * by `Child.escalate`, `"exhausted"` that its backoff has ended, whatever the count.
  *
  * @category errors
  * @since 0.1.0
@@ -179,7 +189,7 @@ export class RestartIntensityExceeded extends Schema.TaggedError<RestartIntensit
     // @effect-diagnostics-next-line schemaNumber:off - a period may be infinite
     periodMillis: Schema.Number,
     restarts: Schema.Int,
-    pattern: Schema.Literals(["failed-to-start", "returned", "escalated", "mixed"]),
+    pattern: Schema.Literals(["failed-to-start", "returned", "escalated", "exhausted", "mixed"]),
     reason: ExitReason
   }
 ) {
@@ -229,6 +239,14 @@ export const defect = (defect: unknown): ExitReason => ({ _tag: "Defect", defect
  * @since 0.1.0
  */
 export const killed: ExitReason = { _tag: "Killed" }
+
+/**
+ * Creates a `StartTimedOut`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const startTimedOut = (timeoutMillis: number): ExitReason => ({ _tag: "StartTimedOut", timeoutMillis })
 
 /**
  * Creates a `ProviderDown`.
@@ -285,6 +303,7 @@ const fromCause = (cause: Cause.Cause<unknown>): ExitReason => {
 export const startFailed = (why: ExitReason): ExitReason => {
   switch (why._tag) {
     case "StartFailed":
+    case "StartTimedOut":
     case "ProviderDown":
       return why
     case "Failure":
@@ -354,6 +373,8 @@ export const format = (reason: ExitReason): string => {
       return "was killed"
     case "StartFailed":
       return `could not start: ${formatError(reason.error)}`
+    case "StartTimedOut":
+      return `did not start within ${reason.timeoutMillis} ms`
     case "ProviderDown":
       return `needs ${reason.service}, and its sibling "${reason.id}", which gives it, is down`
     case "GaveUp":
@@ -430,7 +451,9 @@ const innerStory = (path: string, error: unknown): ReadonlyArray<string> | undef
 }
 
 const gaveUpLine = (error: RestartIntensityExceeded): string =>
-  error.pattern === "escalated" ?
+  error.pattern === "exhausted" ?
+    `${error.path} gave up on "${error.child}", whose backoff is exhausted` :
+    error.pattern === "escalated" ?
     `${error.path} gave up on "${error.child}", which said that no restart can help` :
     `${error.path} gave up on "${error.child}": ${error.restarts} ${
       error.restarts === 1 ? "restart" : "restarts"

@@ -76,12 +76,12 @@ export const ChildStartFailed = Schema.TaggedStruct("ChildStartFailed", { ...abo
 
 /**
  * What a supervisor does about a child that left: restart it, list it as down, forget it, shut itself down because the
- * child was significant, or give up.
+ * child was significant, give up, or list it as failed because its backoff has ended.
  *
  * @category models
  * @since 0.1.0
  */
-export const Verdict = Schema.Literals(["restart", "keep", "remove", "shut-down", "give-up"])
+export const Verdict = Schema.Literals(["restart", "keep", "remove", "shut-down", "give-up", "fail"])
 
 /**
  * What a supervisor does about a child that left.
@@ -107,6 +107,27 @@ export const ChildExited = Schema.TaggedStruct("ChildExited", { ...about, reason
  * @since 0.1.0
  */
 export const ChildRestarting = Schema.TaggedStruct("ChildRestarting", { ...about, reason: ExitReason })
+
+/**
+ * A child waits before it is restarted, by its backoff; under a group strategy its group is stopped and waits with it.
+ * `incarnation` is that of the incarnation that ended.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const ChildBackingOff = Schema.TaggedStruct("ChildBackingOff", {
+  ...about,
+  reason: ExitReason,
+  delayMillis: Schema.Finite
+})
+
+/**
+ * A child is down for good, as its backoff is exhausted: only `restartChild` starts it again.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const ChildFailed = Schema.TaggedStruct("ChildFailed", { ...about, reason: ExitReason })
 
 /**
  * A child has been stopped by its supervisor and its resources are released.
@@ -144,6 +165,8 @@ export const SupervisorEvent = Schema.Union([
   ChildStartFailed,
   ChildExited,
   ChildRestarting,
+  ChildBackingOff,
+  ChildFailed,
   ChildStopped,
   ChildAbandoned
 ])
@@ -161,7 +184,8 @@ const verdicts: Record<Verdict, string> = {
   "keep": "it stays down",
   "remove": "it is removed",
   "shut-down": "its supervisor shuts down",
-  "give-up": "its supervisor gives up"
+  "give-up": "its supervisor gives up",
+  "fail": "it stays down, as its backoff is exhausted"
 }
 
 /**
@@ -198,6 +222,10 @@ export const format = (event: SupervisorEvent): string => {
       return `${event.path} ${formatReason(event.reason)}; ${verdicts[event.verdict]}`
     case "ChildRestarting":
       return `${event.path} restarting`
+    case "ChildBackingOff":
+      return `${event.path} waits ${event.delayMillis} ms before it is restarted`
+    case "ChildFailed":
+      return `${event.path} stays down: ${formatReason(event.reason)}`
     case "ChildStopped":
       return `${event.path} stopped`
     case "ChildAbandoned":

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Backoff from "./Backoff.ts"
 export * as Child from "./Child.ts"
 export * as ChildRef from "./ChildRef.ts"
 export * as ExitReason from "./ExitReason.ts"

@@ -112,6 +112,8 @@ function* findDown(
 
 function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartFailed | SupervisorDown> {
   if (core.stopOrdered) return yield* new SupervisorDown({ path: core.path })
+  // By hand: whatever the child has been through counts no more.
+  core.accounts.delete(entry)
   const outcome = yield* startOne(core, entry)
   const { id } = entry.spec
   if (outcome === "aborted") return yield* new SupervisorDown({ path: core.path })

@@ -1,4 +1,5 @@
 import type * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
 import type { ExitReason } from "../ExitReason.ts"
 import type { Incarnation } from "./incarnation.ts"
 import type { Spec } from "./spec.ts"
@@ -14,6 +15,9 @@ export interface Retry {
   readonly _tag: "Retry"
   readonly entry: Entry
   readonly reason: ExitReason
+  /** What posts it, where it is delayed, and when that will be on the monotonic clock. */
+  readonly timer: Fiber.Fiber<void> | undefined
+  readonly dueAtMillis: number
 }
 
 /** A child of a supervisor: its spec, and what has become of it. */
@@ -47,10 +51,15 @@ export class Entry {
     return this.state === "stopped" || this.state === "failed"
   }
 
+  cancelRetry(): void {
+    this.retry?.timer?.interruptUnsafe()
+    this.retry = undefined
+  }
+
   /** No incarnation and no retry any more. */
   down(state: "stopped" | "failed"): void {
     this.state = state
-    this.retry = undefined
+    this.cancelRetry()
     this.incarnation = undefined
   }
 }

@@ -5,8 +5,9 @@ import * as Exit from "effect/Exit"
 import { type ExitReason, isClean, RestartIntensityExceeded, shutdown } from "../ExitReason.ts"
 import { ChildStartFailed } from "../SupervisorError.ts"
 import type { Verdict } from "../SupervisorEvent.ts"
+import { nextDelay } from "./backoff.ts"
 import type { Entry, Retry } from "./children.ts"
-import { startFrom, startOne, type Step, stopDownTo } from "./ranges.ts"
+import { type StartFailure, startFrom, startOne, type Step, stopDownTo } from "./ranges.ts"
 import { giveUpRef, leaveRefs } from "./refs.ts"
 import type { RestartKind } from "./restartWindow.ts"
 import { end } from "./stopping.ts"
@@ -84,7 +85,8 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
   const { entry } = incarnation
   // An earlier incarnation's, or one that has been stopped since: swallowed (rule Q3).
   if (entry.incarnation !== incarnation) return
-  const verdict = incarnation.escalated ? "give-up" : decide(core, entry, reason)
+  const decision = incarnation.escalated ? "give-up" : yield* decide(core, entry, reason)
+  const verdict = typeof decision === "number" ? "restart" : decision
   entry.exitReason = reason
   entry.exitedAtMillis = core.nowMillis()
   entry.state = verdict === "restart" ? "restarting" : "stopping"
@@ -97,26 +99,42 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
   const ending = end(incarnation, reason._tag === "Killed")
   if (ending !== undefined) {
     yield* ending
-    if (verdict === "restart") core.window.restamp(core.monotonicMillis())
+    if (decision === "restart") core.window.restamp(core.monotonicMillis())
   }
-  if (verdict === "give-up") return giveUp(core, entry, reason, incarnation.escalated)
   entry.down("stopped")
-  if (verdict === "restart") return yield* restart(core, entry, reason)
-  if (verdict !== "shut-down") giveUpRef(core, entry)
-  if (entry.spec.restart === "temporary") core.children.remove(entry)
-  return verdict === "shut-down" ? shutdown() : undefined
+  if (typeof decision === "number") return yield* waitToRestart(core, entry, reason, decision)
+  switch (decision) {
+    case "restart":
+      return yield* restart(core, entry, reason)
+    case "give-up":
+      return giveUp(core, entry, reason, incarnation.escalated ? "escalated" : undefined)
+    case "fail":
+      return failChild(core, entry, reason)
+    case "shut-down":
+      if (entry.spec.restart === "temporary") core.children.remove(entry)
+      return shutdown()
+    case "keep":
+    case "remove":
+      giveUpRef(core, entry)
+      if (decision === "remove") core.children.remove(entry)
+      return
+  }
 }
 
-// A restart that failed is tried again, unless something else has dealt with the child since (rules F1–F3, F8, F9).
+// A restart that failed, or had to wait, is tried now, unless something else has dealt with the child since (rules F1–F3,
+// F8, F9).
 function* handleRetry(core: SupervisorCore, retry: Retry): Step<ExitReason | undefined> {
   const { entry, reason } = retry
   if (entry.retry !== retry) return
   entry.retry = undefined
-  if (!core.window.record(core.monotonicMillis(), "failed-to-start")) return giveUp(core, entry, reason)
+  if (core.waiting === retry) core.waiting = undefined
+  if (!core.window.record(core.monotonicMillis(), kindOf(reason))) return giveUp(core, entry, reason)
   return yield* restart(core, entry, reason)
 }
 
-const decide = (core: SupervisorCore, entry: Entry, reason: ExitReason): Verdict => {
+// What to do about a child that left; a number is after how many milliseconds it is restarted. A restart that waits is
+// recorded when it is made, and one that is not made not at all.
+function* decide(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<Verdict | number> {
   const verdict = judge(
     entry.spec,
     isClean(reason),
@@ -124,10 +142,68 @@ const decide = (core: SupervisorCore, entry: Entry, reason: ExitReason): Verdict
     () => hasActiveSignificant(core, entry)
   )
   if (verdict !== "restart") return verdict
+  if (entry.spec.backoff !== undefined || core.waiting !== undefined) {
+    const delay = yield* delayOf(core, entry, reason)
+    if (delay === "exhausted") return entry.spec.onExhausted === "escalate" ? "give-up" : "fail"
+    if (delay > 0) return delay
+  }
   return core.window.record(core.monotonicMillis(), kindOf(reason)) ? "restart" : "give-up"
 }
 
-const kindOf = (reason: ExitReason): RestartKind => reason._tag === "Normal" ? "returned" : "crashed"
+// A group that waits already is widened by the crash of a sibling, and goes on waiting.
+function* delayOf(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<number | "exhausted"> {
+  const delay = yield* nextDelay(core, entry, reason)
+  const { waiting } = core
+  if (delay === "exhausted" || waiting === undefined || waiting.entry.retry !== waiting) return delay
+  return Math.max(delay, waiting.dueAtMillis - core.monotonicMillis())
+}
+
+// The wait holds up nobody: it ends with a message. A group is stopped at once.
+function* waitToRestart(core: SupervisorCore, entry: Entry, reason: ExitReason, delayMillis: number): Step<undefined> {
+  const { children, settings } = core
+  if (core.isGroup) yield* stopDownTo(core, firstAffected(settings.strategy, entry, children.first!), true)
+  if (core.stopOrdered) return
+  if (core.events.heard > 0) {
+    core.publish({
+      _tag: "ChildBackingOff",
+      path: entry.path,
+      incarnation: entry.number,
+      timeMillis: core.nowMillis(),
+      reason,
+      delayMillis
+    })
+  }
+  core.report.backingOff(entry, reason, delayMillis)
+  const post = Effect.delay(Effect.sync(() => core.mailbox.post(retry)), delayMillis)
+  const retry: Retry = {
+    _tag: "Retry",
+    entry,
+    reason,
+    timer: Effect.runForkWith(core.context)(post),
+    dueAtMillis: core.monotonicMillis() + delayMillis
+  }
+  entry.state = "restarting"
+  entry.retry = retry
+  if (core.isGroup) core.waiting = retry
+  return
+}
+
+// Its backoff is exhausted, and that is not its supervisor's end: it is down, and its siblings are none the worse.
+const failChild = (core: SupervisorCore, entry: Entry, reason: ExitReason): undefined => {
+  entry.down("failed")
+  giveUpRef(core, entry)
+  if (core.events.heard > 0) {
+    const { number, path } = entry
+    core.publish({ _tag: "ChildFailed", path, incarnation: number, timeMillis: core.nowMillis(), reason })
+  }
+  core.report.childFailed(entry, reason)
+  return undefined
+}
+
+const kindOf = (reason: ExitReason): RestartKind => {
+  if (reason._tag === "Normal") return "returned"
+  return reason._tag === "StartFailed" || reason._tag === "StartTimedOut" ? "failed-to-start" : "crashed"
+}
 
 const hasActiveSignificant = (core: SupervisorCore, except: Entry): boolean => {
   for (const entry of core.children) {
@@ -151,11 +227,27 @@ function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<
   }
   core.report.restarting(entry, reason)
   const failed = core.isGroup ? yield* restartGroup(core, entry) : yield* restartOne(core, entry)
+  return yield* afterStart(core, failed)
+}
+
+// What follows from a start that failed in a restart: another try, at once or after a wait (rules F1, F2).
+function* afterStart(
+  core: SupervisorCore,
+  failed: StartFailure | "ignored" | "aborted" | undefined
+): Step<ExitReason | undefined> {
   if (typeof failed !== "object") return
-  if (failed.escalated) return giveUp(core, failed.entry, failed.reason, true)
-  const retry: Retry = { _tag: "Retry", entry: failed.entry, reason: failed.reason }
-  failed.entry.state = "restarting"
-  failed.entry.retry = retry
+  const { entry, reason } = failed
+  if (failed.escalated) return giveUp(core, entry, reason, "escalated")
+  const delay = yield* nextDelay(core, entry, reason)
+  if (delay === "exhausted") {
+    if (entry.spec.onExhausted === "escalate") return giveUp(core, entry, reason, "exhausted")
+    failChild(core, entry, reason)
+    return core.isGroup ? yield* afterStart(core, yield* startFrom(core, entry.next, true)) : undefined
+  }
+  if (delay > 0) return yield* waitToRestart(core, entry, reason, delay)
+  const retry: Retry = { _tag: "Retry", entry, reason, timer: undefined, dueAtMillis: 0 }
+  entry.state = "restarting"
+  entry.retry = retry
   core.mailbox.post(retry)
   return
 }
@@ -174,9 +266,14 @@ function* restartGroup(core: SupervisorCore, entry: Entry) {
 }
 
 // Rule I7.
-const giveUp = (core: SupervisorCore, entry: Entry, reason: ExitReason, escalated = false): ExitReason => {
+const giveUp = (
+  core: SupervisorCore,
+  entry: Entry,
+  reason: ExitReason,
+  why?: "escalated" | "exhausted"
+): ExitReason => {
   const { intensity, periodMillis, count } = core.window
-  const pattern = escalated ? "escalated" : core.window.pattern
+  const pattern = why ?? core.window.pattern
   const child = entry.spec.id
   entry.down("failed")
   if (core.events.heard > 0) core.publish({ _tag: "SupervisorGaveUp", ...about(core), child, reason })

@@ -146,6 +146,26 @@ export class Report {
     this.write("Warn", "an abandoned child has ended at last", "shutdown-error", fields, cause)
   }
 
+  /** A schedule failed or died, which a backoff must not: it is taken for exhausted. */
+  backoffFailed(entry: Entry, cause: Cause.Cause<unknown>): void {
+    if (this.error) {
+      this.write("Error", "the backoff of a child failed", "child-terminated", { child: entry.spec.id }, cause)
+    }
+  }
+
+  /** A child is down for good, and its supervisor goes on. */
+  childFailed(entry: Entry, reason: ExitReason): void {
+    if (!this.error) return
+    const fields = { child: entry.spec.id, incarnation: entry.number, reason: format(reason) }
+    this.write("Error", "child stays down, as its backoff is exhausted", "shutdown", fields)
+  }
+
+  backingOff(entry: Entry, reason: ExitReason, delayMillis: number): void {
+    if (!this.warning) return
+    const fields = { child: entry.spec.id, incarnation: entry.number, reason: format(reason) }
+    this.write("Warn", `restarting child in ${delayMillis} ms`, "child-terminated", fields)
+  }
+
   gaveUp(error: RestartIntensityExceeded): void {
     if (this.error) this.write("Error", error.message, "shutdown", { child: error.child, reason: error._tag })
   }

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import { pipeArguments } from "effect/Pipeable"
+import type { Backoff } from "../Backoff.ts"
 import type { RestartType } from "./verdict.ts"
 
 /** The key under which a `Child` carries its types. */
@@ -33,6 +34,10 @@ export interface SpecOptions {
   readonly significant?: boolean | undefined
   readonly shutdown?: Duration.Input | "brutal-kill" | undefined
   readonly ref?: Context.Key<any, any> | undefined
+  readonly backoff?: Backoff | undefined
+  readonly resetAfter?: Duration.Input | undefined
+  readonly onExhausted?: "escalate" | "give-up" | undefined
+  readonly startTimeout?: Duration.Input | undefined
 }
 
 /** How long a child may take to stop, unless it says otherwise: OTP's 5 s, more for a layer, whose servers drain. */
@@ -44,6 +49,9 @@ const defaultShutdown: Record<Start["kind"], Duration.Duration> = {
   supervisor: Duration.infinity
 }
 
+/** After how long a child that is up has recovered, unless it says otherwise. */
+const defaultResetAfter: Duration.Input = "1 minute"
+
 const variance = { _Provides: identity, _Requires: identity }
 
 /** A child specification at run time. */
@@ -54,6 +62,10 @@ export class Spec {
   readonly restart: RestartType
   readonly significant: boolean
   readonly shutdown: Duration.Duration | "brutal-kill"
+  readonly backoff: Backoff | undefined
+  readonly resetAfterMillis: number
+  readonly onExhausted: "escalate" | "give-up"
+  readonly startTimeoutMillis: number
   /** The ref that each incarnation fills. */
   readonly ref: Context.Key<any, any> | undefined
   /** Whether `shutdown` is the default, which a supervisor inside the child prolongs. */
@@ -65,6 +77,10 @@ export class Spec {
     this.restart = options?.restart ?? "permanent"
     this.significant = options?.significant ?? false
     this.ref = options?.ref
+    this.backoff = options?.backoff
+    this.resetAfterMillis = Duration.toMillis(Duration.fromInputUnsafe(options?.resetAfter ?? defaultResetAfter))
+    this.onExhausted = options?.onExhausted ?? "escalate"
+    this.startTimeoutMillis = Duration.toMillis(Duration.fromInputUnsafe(options?.startTimeout ?? "Infinity"))
     const shutdown = options?.shutdown
     this.shutdownIsDefault = shutdown === undefined
     this.shutdown = shutdown === undefined
@@ -76,10 +92,19 @@ export class Spec {
 
   /** The same child, built from another layer. */
   withLayer(layer: AnyLayer): Spec {
-    const { ref, restart, significant } = this
+    const { backoff, onExhausted, ref, restart, significant } = this
     const kind = this.type === "supervisor" ? "supervisor" : "layer"
     const shutdown = this.shutdownIsDefault ? undefined : this.shutdown
-    return new Spec(this.id, { kind, layer }, { ref, restart, significant, shutdown })
+    return new Spec(this.id, { kind, layer }, {
+      backoff,
+      onExhausted,
+      ref,
+      resetAfter: this.resetAfterMillis,
+      restart,
+      shutdown,
+      significant,
+      startTimeout: this.startTimeoutMillis
+    })
   }
 
   get kind(): Start["kind"] {

@@ -1,9 +1,11 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import { type ExitReason, failure, fromExit, startFailed } from "../ExitReason.ts"
+import { type ExitReason, failure, fromExit, startFailed, startTimedOut } from "../ExitReason.ts"
 import { InvalidChild } from "../SupervisorError.ts"
+import { noteStart } from "./backoff.ts"
 import { childContext, explain } from "./childContext.ts"
 import type { Entry } from "./children.ts"
 import { Incarnation } from "./incarnation.ts"
@@ -25,7 +27,7 @@ export type StartOutcome = "started" | "ignored" | "aborted" | ExitReason
 export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect.Effect<StartOutcome> => {
   const incarnation = new Incarnation(core, entry, ++entry.number)
   entry.incarnation = incarnation
-  entry.retry = undefined
+  entry.cancelRetry()
   entry.state = "starting"
   entry.startedAtMillis = core.nowMillis()
   incarnation.publish("ChildStarting")
@@ -48,7 +50,9 @@ const startInFiber = (
     // The loop may have been made to yield since it asked.
     if (core.stopOrdered) return resume(Effect.succeed("aborted"))
     const inProgress: StartInProgress = { active: true, supervisor: core, outer: core.outerStart }
+    const timeout = timeLimit(incarnation)
     const end = () => {
+      timeout?.interruptUnsafe()
       inProgress.active = false
       incarnation.abortStart = undefined
       core.starting = undefined
@@ -68,6 +72,14 @@ const startInFiber = (
       resume(Effect.succeed(outcome))
     })
   })
+
+// A start that takes longer than it may has failed.
+const timeLimit = (incarnation: Incarnation): Fiber.Fiber<void> | undefined => {
+  const { startTimeoutMillis } = incarnation.entry.spec
+  if (startTimeoutMillis === Infinity) return undefined
+  const tooLate = Effect.sync(() => void incarnation.end(startTimedOut(startTimeoutMillis)))
+  return Effect.runForkWith(incarnation.supervisor.context)(Effect.delay(tooLate, startTimeoutMillis))
+}
 
 /** What a start waits for, and what follows. */
 interface Preparation {
@@ -151,6 +163,7 @@ const hasStarted = (incarnation: Incarnation): void => {
   const { entry, supervisor } = incarnation
   incarnation.status = "running"
   entry.state = "running"
+  noteStart(supervisor, entry)
   incarnation.publish("ChildStarted")
   supervisor.report.started(incarnation)
 }

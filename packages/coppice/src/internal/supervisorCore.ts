@@ -8,6 +8,7 @@ import * as References from "effect/References"
 import type { ExitReason, RestartIntensityExceeded } from "../ExitReason.ts"
 import { type ChildStartFailed, InvalidChild } from "../SupervisorError.ts"
 import type { SupervisorEvent } from "../SupervisorEvent.ts"
+import type { Account } from "./backoff.ts"
 import { Children, Entry, type Retry } from "./children.ts"
 import { EventHub } from "./eventHub.ts"
 import type { Incarnation } from "./incarnation.ts"
@@ -74,6 +75,11 @@ export class SupervisorCore {
   readonly settings: Settings
   readonly children = new Children()
   readonly refs = new Refs()
+  /** Of those children that have a backoff: how far they are in it, and since when they are up. */
+  readonly accounts = new WeakMap<Entry, Account>()
+  readonly upSince = new WeakMap<Entry, number>()
+  /** The restart that a group is waiting for. */
+  waiting: Retry | undefined = undefined
   readonly window: RestartWindow
   readonly mailbox = new Mailbox<Message>()
   readonly events: EventHub

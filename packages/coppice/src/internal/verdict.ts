@@ -43,7 +43,7 @@ export const judge = (
   clean: boolean,
   autoShutdown: AutoShutdown,
   siblingActive: () => boolean
-): Exclude<Verdict, "give-up"> => {
+): Exclude<Verdict, "give-up" | "fail"> => {
   const after = afterExit(child.restart, clean)
   return after !== "restart" && child.significant && endsSupervisor(autoShutdown, siblingActive) ? "shut-down" : after
 }

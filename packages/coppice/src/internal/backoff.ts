@@ -1,0 +1,46 @@
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Pull from "effect/Pull"
+import * as Schedule from "effect/Schedule"
+import type { Input } from "../Backoff.ts"
+import type { ExitReason } from "../ExitReason.ts"
+import type { Entry } from "./children.ts"
+import type { Step } from "./ranges.ts"
+import type { SupervisorCore } from "./supervisorCore.ts"
+
+/** How far a child is in its backoff. */
+export interface Account {
+  step: (now: number, input: Input) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
+  attempt: number
+}
+
+/** Notes that an incarnation has started, as its uptime may close the account. */
+export const noteStart = (core: SupervisorCore, entry: Entry): void => {
+  if (entry.spec.backoff !== undefined) core.upSince.set(entry, core.monotonicMillis())
+}
+
+/**
+ * How long a child waits before it is restarted, in milliseconds; without a backoff not at all. A child that was up for
+ * `resetAfter` has a new account.
+ */
+export function* nextDelay(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<number | "exhausted"> {
+  const { backoff, resetAfterMillis } = entry.spec
+  if (backoff === undefined) return 0
+  const upSince = core.upSince.get(entry)
+  core.upSince.delete(entry)
+  const uptime = upSince === undefined ? 0 : core.monotonicMillis() - upSince
+  let account = core.accounts.get(entry)
+  if (account === undefined || uptime >= resetAfterMillis) {
+    account = { step: yield* Schedule.toStep(backoff), attempt: 0 }
+    core.accounts.set(entry, account)
+  }
+  const input = { reason, uptime: Duration.millis(uptime), attempt: ++account.attempt }
+  const { step } = account
+  const exit = yield* Effect.exit(Effect.suspend(() => step(core.nowMillis(), input)))
+  if (Exit.isSuccess(exit)) return Duration.toMillis(exit.value[1])
+  const isDone = exit.cause.reasons.every((reason) => reason._tag === "Fail" && Cause.isDone(reason.error))
+  if (!isDone) core.report.backoffFailed(entry, exit.cause)
+  return "exhausted"
+}
