@@ -28,6 +28,7 @@ import type { Incarnation } from "./internal/incarnation.ts"
 import { CurrentParent, CurrentStart } from "./internal/parent.ts"
 import { Ignore, Leave } from "./internal/signals.ts"
 import { type AnyEffect, type AnyLayer, type LayerTypeId, Spec, type TypeId } from "./internal/spec.ts"
+import type { Liveness, Probe } from "./Probe.ts"
 import type { Supervisor } from "./Supervisor.ts"
 
 /**
@@ -86,8 +87,11 @@ export interface Any extends Pipeable {
  * - `resetAfter`: how long it has to be up for its backoff to begin anew; default 1 minute.
  * - `onExhausted`: what happens when its backoff has ended: the supervisor gives up (`"escalate"`, the default), or the child
  *   is *failed*: down, until `restartChild`.
- * - `startTimeout`: how long a start may take; default `"Infinity"`. It is for the starts that are waited for, not for
- *   `effect`.
+ * - `startTimeout`: how long a start may take, until it is ready; default `"Infinity"`. It is for the starts that are waited
+ *   for: not for an `effect` without `readiness`.
+ * - `readiness`: a probe that has to succeed before the child has started; default none.
+ * - `liveness`: a probe whose failures end the child with `Unhealthy`; default none. What the checks of both need beyond what
+ *   the child builds is required of the child.
  *
  * @category models
  * @since 0.1.0
@@ -99,6 +103,8 @@ export type Options =
     readonly resetAfter?: Duration.Input | undefined
     readonly onExhausted?: "escalate" | "give-up" | undefined
     readonly startTimeout?: Duration.Input | undefined
+    readonly readiness?: Probe<unknown> | undefined
+    readonly liveness?: Liveness<unknown> | undefined
   }
   & (
     | { readonly restart?: "permanent" | undefined; readonly significant?: false | undefined }
@@ -136,6 +142,11 @@ type RefOf<O> = O extends { readonly ref: Context.Key<infer Self, any> } ? Self 
 type ValidId<Id extends string> = Id extends "" | `${string}/${string}` ? "an id is not empty and contains no slash"
   : Id
 
+/** What the checks of a child need. */
+type Checks<O> =
+  | (O extends { readonly readiness: { readonly check: Effect.Effect<any, any, infer R> } } ? R : never)
+  | (O extends { readonly liveness: { readonly check: Effect.Effect<any, any, infer R> } } ? R : never)
+
 /** Only permanent children give services: others may be gone for good. */
 type Given<Services, O> = [O] extends [{ readonly restart?: infer Restart }]
   ? unknown extends Restart ? Services : [Restart] extends ["permanent" | undefined] ? Services : never
@@ -163,11 +174,11 @@ type Given<Services, O> = [O] extends [{ readonly restart?: infer Restart }]
  * @category constructors
  * @since 0.1.0
  */
-export const effect = <const Id extends string, A, E, R>(
+export const effect = <const Id extends string, A, E, R, const O extends Options = {}>(
   id: ValidId<Id>,
   effect: Effect.Effect<A, E, R>,
-  options?: Options
-): Child<Id, never, Exclude<R, Scope.Scope>> =>
+  options?: O
+): Child<Id, never, Exclude<R | Checks<O>, Scope.Scope>> =>
   new Spec(id, { kind: "effect", run: effect as AnyEffect }, options) as any
 
 /**
@@ -197,11 +208,17 @@ export const effect = <const Id extends string, A, E, R>(
  * @category constructors
  * @since 0.1.0
  */
-export const make = <const Id extends string, Body extends Effect.Effect<any, any, any>, E, R>(
+export const make = <
+  const Id extends string,
+  Body extends Effect.Effect<any, any, any>,
+  E,
+  R,
+  const O extends Options = {}
+>(
   id: ValidId<Id>,
   acquire: Effect.Effect<Body, E, R>,
-  options?: Options
-): Child<Id, never, Exclude<R | Effect.Services<Body>, Scope.Scope>> =>
+  options?: O
+): Child<Id, never, Exclude<R | Effect.Services<Body> | Checks<O>, Scope.Scope>> =>
   new Spec(id, { kind: "make", acquire: acquire as unknown as AnyEffect<AnyEffect> }, options) as any
 
 /**
@@ -220,7 +237,7 @@ export const layer = <const Id extends string, ROut, E, RIn, const O extends Lay
   id: ValidId<Id>,
   layer: Layer.Layer<ROut, E, RIn>,
   options?: O
-): LayerChild<Id, Given<ROut, O>, RIn | RefOf<O>, ROut, RefOf<O>> =>
+): LayerChild<Id, Given<ROut, O>, RIn | RefOf<O> | Exclude<Checks<O>, ROut | Scope.Scope>, ROut, RefOf<O>> =>
   new Spec(id, { kind: "layer", layer: layer as unknown as AnyLayer }, options) as any
 
 /**
@@ -238,7 +255,7 @@ export const supervisor = <const Id extends string, ROut, E, RIn, const O extend
   id: ValidId<Id>,
   supervisor: Layer.Layer<ROut, E, RIn> | { readonly layer: Layer.Layer<ROut, E, RIn> },
   options?: O
-): LayerChild<Id, Given<ROut, O>, RIn | RefOf<O>, ROut, RefOf<O>> => {
+): LayerChild<Id, Given<ROut, O>, RIn | RefOf<O> | Exclude<Checks<O>, ROut | Scope.Scope>, ROut, RefOf<O>> => {
   const layer = "layer" in supervisor ? supervisor.layer : supervisor
   return new Spec(id, { kind: "supervisor", layer: layer as unknown as AnyLayer }, options) as any
 }

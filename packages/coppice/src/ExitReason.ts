@@ -108,6 +108,14 @@ export const StartFailed = Schema.TaggedStruct("StartFailed", { error: Anything,
 export const StartTimedOut = Schema.TaggedStruct("StartTimedOut", { timeoutMillis: Schema.Finite })
 
 /**
+ * The liveness check `check` of the child failed too often; `cause` is the latest failure.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Unhealthy = Schema.TaggedStruct("Unhealthy", { check: Schema.String, error: Anything, cause: AnyCause })
+
+/**
  * The child needs a service of its earlier sibling `id`, which is down: it was terminated, or had nothing to run.
  *
  * @category models
@@ -145,6 +153,7 @@ export type ExitReason =
   | typeof Killed.Type
   | typeof StartFailed.Type
   | typeof StartTimedOut.Type
+  | typeof Unhealthy.Type
   | typeof ProviderDown.Type
   | GaveUp
 
@@ -163,6 +172,7 @@ export const ExitReason: Schema.Codec<ExitReason, unknown> = Schema.Union([
   Killed,
   StartFailed,
   StartTimedOut,
+  Unhealthy,
   ProviderDown,
   Schema.TaggedStruct("GaveUp", {
     error: Schema.suspend((): Schema.Codec<RestartIntensityExceeded, unknown> => RestartIntensityExceeded)
@@ -247,6 +257,19 @@ export const killed: ExitReason = { _tag: "Killed" }
  * @since 0.1.0
  */
 export const startTimedOut = (timeoutMillis: number): ExitReason => ({ _tag: "StartTimedOut", timeoutMillis })
+
+/**
+ * Creates an `Unhealthy` from the latest failure of a check.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unhealthy = (check: string, cause: Cause.Cause<unknown>): ExitReason => ({
+  _tag: "Unhealthy",
+  check,
+  error: Cause.squash(cause),
+  cause
+})
 
 /**
  * Creates a `ProviderDown`.
@@ -373,6 +396,8 @@ export const format = (reason: ExitReason): string => {
       return "was killed"
     case "StartFailed":
       return `could not start: ${formatError(reason.error)}`
+    case "Unhealthy":
+      return `is unhealthy: ${reason.check} failed: ${formatError(reason.error)}`
     case "StartTimedOut":
       return `did not start within ${reason.timeoutMillis} ms`
     case "ProviderDown":

@@ -39,6 +39,7 @@ export interface Node {
   readonly incarnation: number
   readonly restarts: number
   readonly startedAtMillis?: number
+  readonly health?: "unknown" | "healthy" | "failing"
   readonly lastExit?: { readonly reason: ExitReason; readonly timeMillis: number }
   readonly children: ReadonlyArray<Node>
 }
@@ -57,6 +58,7 @@ export const Node: Schema.Codec<Node, unknown> = Schema.Struct({
   incarnation: Schema.Int,
   restarts: Schema.Int,
   startedAtMillis: Schema.optionalKey(Schema.Finite),
+  health: Schema.optionalKey(Schema.Literals(["unknown", "healthy", "failing"])),
   lastExit: Schema.optionalKey(Schema.Struct({ reason: ExitReason, timeMillis: Schema.Finite })),
   children: Schema.Array(Schema.suspend((): Schema.Codec<Node, unknown> => Node))
 })

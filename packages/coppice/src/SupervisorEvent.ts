@@ -59,6 +59,25 @@ export const ChildStarting = Schema.TaggedStruct("ChildStarting", about)
 export const ChildStarted = Schema.TaggedStruct("ChildStarted", about)
 
 /**
+ * A child that has a readiness probe is ready: its later siblings are started now.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const ChildReady = Schema.TaggedStruct("ChildReady", about)
+
+/**
+ * What a child's liveness probe finds has changed. The end of one that is unhealthy is a `ChildExited`.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const ChildHealthChanged = Schema.TaggedStruct("ChildHealthChanged", {
+  ...about,
+  health: Schema.Literals(["unknown", "healthy", "failing"])
+})
+
+/**
  * A start answered `Child.ignore`: nothing runs, and that is no failure (rule S5).
  *
  * @category events
@@ -161,6 +180,8 @@ export const SupervisorEvent = Schema.Union([
   SupervisorGaveUp,
   ChildStarting,
   ChildStarted,
+  ChildReady,
+  ChildHealthChanged,
   ChildIgnored,
   ChildStartFailed,
   ChildExited,
@@ -214,6 +235,10 @@ export const format = (event: SupervisorEvent): string => {
       return `${event.path} starting (incarnation ${event.incarnation})`
     case "ChildStarted":
       return `${event.path} started (incarnation ${event.incarnation})`
+    case "ChildReady":
+      return `${event.path} is ready`
+    case "ChildHealthChanged":
+      return `${event.path} is ${event.health}`
     case "ChildIgnored":
       return `${event.path} has nothing to run`
     case "ChildStartFailed":

@@ -6,6 +6,7 @@ import * as Scope from "effect/Scope"
 import { type ExitReason, fromExit } from "../ExitReason.ts"
 import type { Entry } from "./children.ts"
 import type { EventHub } from "./eventHub.ts"
+import type { Health } from "./health.ts"
 import type { OwnLayers } from "./ownLayer.ts"
 import { type Parent, uniquePath } from "./parent.ts"
 import type { RefState } from "./refState.ts"
@@ -45,6 +46,8 @@ export class Incarnation implements Parent {
   built: Built | undefined = undefined
   /** The ref it fills. */
   ref: RefState<any, any> | undefined = undefined
+  /** What its liveness probe has found; undefined where there is none. */
+  health: Health | undefined = undefined
   /** Whether it has asked for the supervisor to give up. */
   escalated = false
   private nested: Map<string, SupervisorCore> | undefined = undefined
@@ -82,10 +85,19 @@ export class Incarnation implements Parent {
   }
 
   /** Tells whoever listens what has happened here. */
-  publish(event: "ChildStarting" | "ChildStarted" | "ChildIgnored" | "ChildStopped"): void {
+  publish(event: "ChildStarting" | "ChildStarted" | "ChildReady" | "ChildIgnored" | "ChildStopped"): void {
     const { number, path, supervisor } = this
     if (supervisor.events.heard === 0) return
     supervisor.publish({ _tag: event, path, incarnation: number, timeMillis: supervisor.nowMillis() })
+  }
+
+  /** What the liveness probe finds has changed. */
+  tellHealth(health: Health): void {
+    const { number, path, supervisor } = this
+    this.health = health
+    if (supervisor.events.heard === 0) return
+    const timeMillis = supervisor.nowMillis()
+    supervisor.publish({ _tag: "ChildHealthChanged", path, incarnation: number, timeMillis, health })
   }
 
   attach(supervisor: SupervisorCore, name: string): string {

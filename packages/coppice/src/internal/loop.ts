@@ -86,7 +86,7 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
   // An earlier incarnation's, or one that has been stopped since: swallowed (rule Q3).
   if (entry.incarnation !== incarnation) return
   const decision = incarnation.escalated ? "give-up" : yield* decide(core, entry, reason)
-  const verdict = typeof decision === "number" ? "restart" : decision
+  const verdict = typeof decision === "number" ? "restart" : decision === "exhausted" ? "give-up" : decision
   entry.exitReason = reason
   entry.exitedAtMillis = core.nowMillis()
   entry.state = verdict === "restart" ? "restarting" : "stopping"
@@ -108,6 +108,8 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
       return yield* restart(core, entry, reason)
     case "give-up":
       return giveUp(core, entry, reason, incarnation.escalated ? "escalated" : undefined)
+    case "exhausted":
+      return giveUp(core, entry, reason, "exhausted")
     case "fail":
       return failChild(core, entry, reason)
     case "shut-down":
@@ -134,7 +136,7 @@ function* handleRetry(core: SupervisorCore, retry: Retry): Step<ExitReason | und
 
 // What to do about a child that left; a number is after how many milliseconds it is restarted. A restart that waits is
 // recorded when it is made, and one that is not made not at all.
-function* decide(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<Verdict | number> {
+function* decide(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<Verdict | "exhausted" | number> {
   const verdict = judge(
     entry.spec,
     isClean(reason),
@@ -144,7 +146,7 @@ function* decide(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<V
   if (verdict !== "restart") return verdict
   if (entry.spec.backoff !== undefined || core.waiting !== undefined) {
     const delay = yield* delayOf(core, entry, reason)
-    if (delay === "exhausted") return entry.spec.onExhausted === "escalate" ? "give-up" : "fail"
+    if (delay === "exhausted") return entry.spec.onExhausted === "escalate" ? "exhausted" : "fail"
     if (delay > 0) return delay
   }
   return core.window.record(core.monotonicMillis(), kindOf(reason)) ? "restart" : "give-up"

@@ -32,6 +32,7 @@ const childNode = (entry: Entry): Node => {
     incarnation: entry.number,
     restarts: entry.restarts,
     ...(entry.startedAtMillis === undefined ? undefined : { startedAtMillis: entry.startedAtMillis }),
+    ...(entry.incarnation?.health === undefined ? undefined : { health: entry.incarnation.health }),
     ...(entry.exitReason === undefined || entry.exitedAtMillis === undefined
       ? undefined
       : { lastExit: { reason: entry.exitReason, timeMillis: entry.exitedAtMillis } }),

@@ -4,6 +4,7 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import { pipeArguments } from "effect/Pipeable"
 import type { Backoff } from "../Backoff.ts"
+import type { Liveness, Probe } from "../Probe.ts"
 import type { RestartType } from "./verdict.ts"
 
 /** The key under which a `Child` carries its types. */
@@ -20,6 +21,12 @@ export type AnyEffect<A = unknown> = Effect.Effect<A, AnyError>
 
 /** A user's layer, its types erased likewise. */
 export type AnyLayer = Layer.Layer<never, AnyError>
+
+/** A user's probe, its types erased likewise. */
+export type AnyProbe = Omit<Probe<never>, "check"> & { readonly check: AnyEffect }
+
+/** A user's liveness probe, its types erased likewise. */
+export type AnyLiveness = Omit<Liveness<never>, "check"> & { readonly check: AnyEffect }
 
 /** What a start runs. */
 export type Start =
@@ -38,6 +45,8 @@ export interface SpecOptions {
   readonly resetAfter?: Duration.Input | undefined
   readonly onExhausted?: "escalate" | "give-up" | undefined
   readonly startTimeout?: Duration.Input | undefined
+  readonly readiness?: Probe<unknown> | undefined
+  readonly liveness?: Liveness<unknown> | undefined
 }
 
 /** How long a child may take to stop, unless it says otherwise: OTP's 5 s, more for a layer, whose servers drain. */
@@ -66,6 +75,8 @@ export class Spec {
   readonly resetAfterMillis: number
   readonly onExhausted: "escalate" | "give-up"
   readonly startTimeoutMillis: number
+  readonly readiness: AnyProbe | undefined
+  readonly liveness: AnyLiveness | undefined
   /** The ref that each incarnation fills. */
   readonly ref: Context.Key<any, any> | undefined
   /** Whether `shutdown` is the default, which a supervisor inside the child prolongs. */
@@ -78,6 +89,8 @@ export class Spec {
     this.significant = options?.significant ?? false
     this.ref = options?.ref
     this.backoff = options?.backoff
+    this.readiness = options?.readiness as AnyProbe | undefined
+    this.liveness = options?.liveness as AnyLiveness | undefined
     this.resetAfterMillis = Duration.toMillis(Duration.fromInputUnsafe(options?.resetAfter ?? defaultResetAfter))
     this.onExhausted = options?.onExhausted ?? "escalate"
     this.startTimeoutMillis = Duration.toMillis(Duration.fromInputUnsafe(options?.startTimeout ?? "Infinity"))
@@ -92,12 +105,14 @@ export class Spec {
 
   /** The same child, built from another layer. */
   withLayer(layer: AnyLayer): Spec {
-    const { backoff, onExhausted, ref, restart, significant } = this
+    const { backoff, liveness, onExhausted, readiness, ref, restart, significant } = this
     const kind = this.type === "supervisor" ? "supervisor" : "layer"
     const shutdown = this.shutdownIsDefault ? undefined : this.shutdown
     return new Spec(this.id, { kind, layer }, {
       backoff,
+      liveness,
       onExhausted,
+      readiness,
       ref,
       resetAfter: this.resetAfterMillis,
       restart,

@@ -11,6 +11,7 @@ import type { Entry } from "./children.ts"
 import { Incarnation } from "./incarnation.ts"
 import { OwnLayers } from "./ownLayer.ts"
 import { CurrentStart, type StartInProgress } from "./parent.ts"
+import { awaitReady, watch } from "./probes.ts"
 import { awaitRef, fillRef, refProblem } from "./refs.ts"
 import { isIgnore } from "./signals.ts"
 import type { AnyEffect, AnyLayer, Spec } from "./spec.ts"
@@ -34,8 +35,9 @@ export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect
   const context = childContext(core, incarnation)
   const how = entry.spec.start
   awaitRef(core, entry, context)
-  if (how.kind !== "effect") return startInFiber(core, incarnation, how, context)
+  if (how.kind !== "effect" || entry.spec.readiness !== undefined) return startInFiber(core, incarnation, how, context)
   hasStarted(incarnation)
+  isUp(incarnation, context)
   runBody(incarnation, how.run, context)
   return "started"
 }
@@ -43,7 +45,7 @@ export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect
 const startInFiber = (
   core: SupervisorCore,
   incarnation: Incarnation,
-  how: Exclude<Spec["start"], { readonly kind: "effect" }>,
+  how: Spec["start"],
   context: Context.Context<never>
 ): Effect.Effect<StartOutcome> =>
   Effect.callback<StartOutcome>((resume) => {
@@ -62,14 +64,36 @@ const startInFiber = (
       resume(Effect.succeed(why === "stopped" ? "aborted" : startFailed(why)))
     }
     core.starting = incarnation
-    const { acquire, whenAcquired } = preparation(incarnation, how, context)
+    const { acquire, begin, keep } = preparation(incarnation, how, context)
+    const { readiness } = incarnation.entry.spec
+    const ready = () => {
+      if (!inProgress.active) return
+      end()
+      incarnation.publish("ChildReady")
+      isUp(incarnation, context)
+      resume(Effect.succeed("started"))
+    }
     incarnation.fork(acquire, Context.add(context, CurrentStart, inProgress), (_, exit) => {
       if (!inProgress.active) return incarnation.endedUnjudged(exit)
+      const outcome = judgeStart(incarnation, exit)
+      if (outcome !== "started") {
+        end()
+        return resume(Effect.succeed(outcome))
+      }
+      const { value } = exit as Exit.Success<unknown>
+      keep?.(value)
+      if (readiness !== undefined) {
+        hasStarted(incarnation)
+        begin?.(value)
+        if (inProgress.active) awaitReady(incarnation, context, readiness, ready)
+        return
+      }
       // Over before the body begins: from here on the child may call its supervisor, and stop it.
       end()
-      const outcome = judgeStart(incarnation, exit)
-      if (outcome === "started") whenAcquired((exit as Exit.Success<unknown>).value)
-      resume(Effect.succeed(outcome))
+      hasStarted(incarnation)
+      isUp(incarnation, context)
+      begin?.(value)
+      resume(Effect.succeed("started"))
     })
   })
 
@@ -81,40 +105,35 @@ const timeLimit = (incarnation: Incarnation): Fiber.Fiber<void> | undefined => {
   return Effect.runForkWith(incarnation.supervisor.context)(Effect.delay(tooLate, startTimeoutMillis))
 }
 
-/** What a start waits for, and what follows. */
+/** What a start waits for, what it keeps of that, and what runs when it is over. */
 interface Preparation {
   readonly acquire: AnyEffect
-  readonly whenAcquired: (value: any) => void
+  readonly keep?: (value: any) => void
+  readonly begin?: (value: any) => void
 }
 
 const preparation = (
   incarnation: Incarnation,
-  how: Exclude<Spec["start"], { readonly kind: "effect" }>,
+  how: Spec["start"],
   context: Context.Context<never>
 ): Preparation => {
   switch (how.kind) {
+    case "effect":
+      return { acquire: Effect.void, begin: () => runBody(incarnation, how.run, context) }
     case "make":
-      return {
-        acquire: how.acquire,
-        whenAcquired: (body: AnyEffect) => {
-          hasStarted(incarnation)
-          runBody(incarnation, body, context)
-        }
-      }
+      return { acquire: how.acquire, begin: (body: AnyEffect) => runBody(incarnation, body, context) }
     case "task":
-      return { acquire: how.run, whenAcquired: () => {} }
+      return { acquire: how.run }
     case "layer":
     case "supervisor": {
       const layers = ownLayers(incarnation, how.layer)
       return {
         acquire: Layer.buildWithMemoMap(how.layer, layers, incarnation.scope),
-        whenAcquired: (services: Context.Context<any>) => {
+        keep: (services: Context.Context<any>) => {
           incarnation.built = {
             layers,
             services: Context.omit(Layer.CurrentMemoMap)(services) as Context.Context<never>
           }
-          hasStarted(incarnation)
-          fillRef(incarnation)
         }
       }
     }
@@ -161,11 +180,20 @@ const judgeStart = (
 
 const hasStarted = (incarnation: Incarnation): void => {
   const { entry, supervisor } = incarnation
-  incarnation.status = "running"
-  entry.state = "running"
   noteStart(supervisor, entry)
   incarnation.publish("ChildStarted")
   supervisor.report.started(incarnation)
+}
+
+// Started, and ready if it has to be: its end is judged from now on.
+const isUp = (incarnation: Incarnation, context: Context.Context<never>): void => {
+  const { entry } = incarnation
+  incarnation.status = "running"
+  entry.state = "running"
+  fillRef(incarnation)
+  if (entry.spec.liveness === undefined) return
+  incarnation.health = "unknown"
+  watch(incarnation, context, entry.spec.liveness)
 }
 
 const runBody = (
@@ -175,6 +203,7 @@ const runBody = (
 ): void => incarnation.fork(body, context, bodyEnded)
 
 const bodyEnded = (incarnation: Incarnation, exit: Exit.Exit<unknown, unknown>): void => {
-  if (incarnation.status === "running") incarnation.end(explain(incarnation.entry, fromExit(exit)))
-  else incarnation.endedUnjudged(exit)
+  if (incarnation.status === "running" || incarnation.status === "starting") {
+    incarnation.end(explain(incarnation.entry, fromExit(exit)))
+  } else incarnation.endedUnjudged(exit)
 }
