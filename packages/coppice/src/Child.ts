@@ -472,7 +472,7 @@ const logUnlinked = (cause: Cause.Cause<unknown>) =>
 /**
  * Takes along the place in the tree: a supervisor in the answered layer is a node below the child that runs here, also
  * where the layer is built by a runtime started by hand, such as `ManagedRuntime`, whose supervisors otherwise are roots.
- * Outside a child it answers the layer as it is.
+ * Outside a child it pins the layer to no child: its supervisors are roots wherever it is built.
  *
  * @category operations
  * @since 0.1.0

@@ -155,8 +155,8 @@ describe("what the run time says to", () => {
     Effect.gen(function*() {
       assert.strictEqual(
         yield* makeOf([Child.supervisor("db", Layer.empty)]),
-        "app/db could not start: it is listed with Child.supervisor, but its layer builds no supervisor, or one that its " +
-          "surroundings had built already: list it with Child.layer\napp could not start \"db\""
+        "app/db could not start: it is listed with Child.supervisor, but its layer builds no supervisor, or takes one that " +
+          "the surroundings or an earlier sibling have built: list that supervisor itself, or use Child.layer\napp could not start \"db\""
       )
     }))
 

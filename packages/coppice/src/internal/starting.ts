@@ -172,8 +172,8 @@ const judgeStart = (
   }
   if (spec.kind === "task") return "ignored"
   const problem = spec.type === "supervisor" && !incarnation.hasSupervisor
-    ? "it is listed with Child.supervisor, but its layer builds no supervisor, or one that its surroundings " +
-      "had built already: list it with Child.layer"
+    ? "it is listed with Child.supervisor, but its layer builds no supervisor, or takes one that the " +
+      "surroundings or an earlier sibling have built: list that supervisor itself, or use Child.layer"
     : refProblem(incarnation.supervisor, incarnation.entry)
   return problem === undefined ? "started" : startFailed(failure(invalid(incarnation, problem)))
 }
