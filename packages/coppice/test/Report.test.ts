@@ -402,11 +402,74 @@ describe("what goes wrong in a stop", () => {
           yield* Effect.forkChild(app.terminateChild("a"))
           yield* pass("5 seconds")
           const what = waitingFor === "fiber" ? "its fiber does not end" : "its finalizers do not end"
-          assert.deepStrictEqual(world.takeLines(), [shape(`child abandoned: ${what}`, Cause.empty)])
+          const [slow, ...others] = world.takeLines()
+          const whatIsSlow = waitingFor === "fiber" ? "fiber" : "finalizers"
+          assert.deepStrictEqual(
+            [slow?.level, slow?.message, slow?.fields["child"]],
+            ["Warn", `waiting for the ${whatIsSlow} of a child to end, for 5000 ms at most`, "a"]
+          )
+          assert.deepStrictEqual(others, [shape(`child abandoned: ${what}`, Cause.empty)])
           yield* lever.pull(Effect.void)
         })
     )
   }
+
+  scenario(
+    "a stop that takes a second says which child it waits for; a shorter one says nothing",
+    (world) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [
+            Child.make("quick", Effect.as(Effect.addFinalizer(() => Effect.sleep("999 millis")), Effect.never)),
+            Child.make("slow", Effect.as(Effect.addFinalizer(() => Effect.sleep("2 seconds")), Effect.never), {
+              shutdown: "Infinity"
+            })
+          ]
+        })
+        yield* Effect.forkChild(app.terminateChild("quick"))
+        yield* pass("1 second")
+        assert.deepStrictEqual(world.takeMessages("Warn", "Error"), [])
+        yield* Effect.forkChild(app.terminateChild("slow"))
+        yield* pass("1 second")
+        assert.deepStrictEqual(
+          world.takeMessages("Warn", "Error"),
+          ["slow: waiting for the finalizers of a child to end, without a bound"]
+        )
+        yield* pass("1 second")
+        assert.deepStrictEqual(world.takeMessages("Warn", "Error"), [])
+      })
+  )
+
+  scenario(
+    "a supervisor that ends names the abandoned that have not, and only these",
+    (world) =>
+      Effect.gen(function*() {
+        const levers = { early: new Lever(), late: new Lever() }
+        const scope = yield* Scope.make()
+        const stuck = (lever: Lever) => Effect.succeed(Effect.uninterruptible(lever.wait))
+        const app: Supervisor.Supervisor = yield* Scope.provide(
+          Supervisor.make("app", {
+            strategy: "one-for-one",
+            children: [
+              Child.make("early", stuck(levers.early), { shutdown: 0 }),
+              Child.make("late", stuck(levers.late), { shutdown: 0 })
+            ]
+          }),
+          scope
+        )
+        for (const id of ["early", "late"] as const) yield* Effect.forkChild(app.terminateChild(id))
+        yield* pass("1 second")
+        yield* levers.early.pull(Effect.void)
+        world.takeLines()
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(
+          world.takeMessages("Warn"),
+          ["1 abandoned, and still not ended: app/late (incarnation 1)"]
+        )
+        yield* levers.late.pull(Effect.void)
+      })
+  )
 
   scenario(
     "a crash that is swallowed, because a group restart came first, is a line all the same",

@@ -6,6 +6,7 @@ import type * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type { ChildStartFailed } from "../SupervisorError.ts"
 import { run } from "./loop.ts"
+import { registerMetrics } from "./metrics.ts"
 import { Surroundings } from "./ownLayer.ts"
 import type { AnyLayer } from "./spec.ts"
 import { checkSettings } from "./specCheck.ts"
@@ -35,6 +36,10 @@ export const build = (
         // In a scope of its own: a build that fails leaves nothing behind in a scope that goes on.
         const life = yield* Scope.fork(scope)
         yield* Scope.addFinalizer(life, Effect.andThen(core.stop, core.surroundings.release))
+        if (core.tally !== undefined) {
+          const remove = registerMetrics(core, core.tally)
+          yield* Scope.addFinalizer(life, Effect.andThen(core.stop, Effect.sync(remove)))
+        }
         Effect.runForkWith(context)(run(core))
         yield* Effect.onError(restore(Deferred.await(core.started)), () => Scope.close(life, Exit.void))
         return core

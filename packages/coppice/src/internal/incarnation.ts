@@ -38,6 +38,9 @@ export class Incarnation implements Parent {
   left: ExitReason | undefined = undefined
   /** Nobody waits for it any more. */
   abandoned = false
+  /** Whether its scope has been closed, and who is told when it is abandoned before. */
+  isReleased = false
+  onReleased: (() => void) | undefined = undefined
   /** What a stop waits for. */
   onFiberDone: (() => void) | undefined = undefined
   /** Ends a start in progress. */

@@ -228,6 +228,7 @@ function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<
     })
   }
   core.report.restarting(entry, reason)
+  core.tally?.restarting(entry, reason, core.monotonicMillis())
   const failed = core.isGroup ? yield* restartGroup(core, entry) : yield* restartOne(core, entry)
   return yield* afterStart(core, failed)
 }
@@ -289,6 +290,7 @@ const giveUp = (
     reason
   })
   core.report.gaveUp(error)
+  core.tally?.gaveUp()
   return { _tag: "GaveUp", error }
 }
 
@@ -305,6 +307,7 @@ function* finish(core: SupervisorCore, reason: ExitReason): Step {
     if (core.events.heard > 0) core.publish({ _tag: "SupervisorStopped", ...about(core), reason })
     core.report.supervisorStopped(reason)
   }
+  if (core.abandoned.size > 0) core.report.leftBehind(core.abandoned)
   core.events.detach()
   core.parent?.detach(core)
   core.report.guard(() => Deferred.doneUnsafe(core.ended, Exit.succeed(reason)))

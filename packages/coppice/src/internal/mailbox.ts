@@ -10,6 +10,11 @@ export class Mailbox<Message> {
   private wakeUp: (() => void) | undefined = undefined
   private poked = false
 
+  /** How many messages wait. */
+  get length(): number {
+    return this.messages.length - this.head
+  }
+
   post(message: Message): void {
     this.messages.push(message)
     this.wake()

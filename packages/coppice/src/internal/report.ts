@@ -170,6 +170,22 @@ export class Report {
     if (this.error) this.write("Error", error.message, "shutdown", { child: error.child, reason: error._tag })
   }
 
+  /** A stop takes longer than a moment: this is the child it waits for. */
+  stopIsSlow(incarnation: Incarnation, shutdownMillis: number): void {
+    if (!this.warning) return
+    const what = incarnation.fiber === undefined ? "finalizers" : "fiber"
+    const bound = shutdownMillis === Infinity ? "without a bound" : `for ${shutdownMillis} ms at most`
+    const fields = { child: incarnation.entry.spec.id, incarnation: incarnation.number }
+    this.write("Warn", `waiting for the ${what} of a child to end, ${bound}`, "shutdown", fields)
+  }
+
+  /** The supervisor has ended, and these that were abandoned have not. */
+  leftBehind(abandoned: Iterable<Incarnation>): void {
+    if (!this.warning) return
+    const children = Array.from(abandoned, ({ number, path }) => `${path} (incarnation ${number})`)
+    this.write("Warn", `${children.length} abandoned, and still not ended: ${children.join(", ")}`, "shutdown", {})
+  }
+
   /** The end of the line: no parent hears of it. */
   rootGaveUp(error: RestartIntensityExceeded): void {
     this.write("Fatal", "a root supervisor gave up and stays stopped; nothing restarts it", "shutdown", {

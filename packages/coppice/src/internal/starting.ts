@@ -187,10 +187,11 @@ const hasStarted = (incarnation: Incarnation): void => {
 
 // Started, and ready if it has to be: its end is judged from now on.
 const isUp = (incarnation: Incarnation, context: Context.Context<never>): void => {
-  const { entry } = incarnation
+  const { entry, supervisor } = incarnation
   incarnation.status = "running"
   entry.state = "running"
   fillRef(incarnation)
+  supervisor.tally?.started(entry, supervisor.monotonicMillis())
   if (entry.spec.liveness === undefined) return
   incarnation.health = "unknown"
   watch(incarnation, context, entry.spec.liveness)

@@ -37,16 +37,21 @@ export const end = (incarnation: Incarnation, killed = false): Effect.Effect<voi
     else incarnation.onFiberDone = close
     if (!waiting) return
     const millis = brutal ? brutalKillMillis : shutdownMillis(incarnation)
-    if (millis === Infinity) return
-    timer = Effect.runForkWith(incarnation.supervisor.context)(Effect.andThen(
-      Effect.sleep(millis),
-      Effect.sync(() => {
-        if (!waiting) return
-        abandon(incarnation, settle)
-      })
-    ))
+    const late = Effect.sync(() => {
+      if (waiting) abandon(incarnation, settle)
+    })
+    const patience = millis <= slowMillis
+      ? Effect.delay(late, millis)
+      : Effect.andThen(
+        Effect.delay(Effect.sync(() => incarnation.supervisor.report.stopIsSlow(incarnation, millis)), slowMillis),
+        millis === Infinity ? Effect.void : Effect.delay(late, millis - slowMillis)
+      )
+    timer = Effect.runForkWith(incarnation.supervisor.context)(patience)
   })
 }
+
+/** After how long a stop says which child it waits for. */
+const slowMillis = 1000
 
 /** How long a brutally killed child is waited for. */
 const brutalKillMillis = 100
@@ -72,10 +77,15 @@ const abandon = (incarnation: Incarnation, settle: () => void): void => {
   }
   report.abandoned(incarnation, waitingFor)
   incarnation.abandoned = true
-  if (waitingFor === "fiber") {
-    incarnation.onFiberDone = undefined
-    closeScope(incarnation, () => {})
+  supervisor.tally?.abandoned()
+  supervisor.abandoned.add(incarnation)
+  const gone = () => {
+    if (incarnation.fiber === undefined && incarnation.isReleased) supervisor.abandoned.delete(incarnation)
   }
+  if (waitingFor === "fiber") {
+    incarnation.onFiberDone = gone
+    closeScope(incarnation, gone)
+  } else incarnation.onReleased = gone
   settle()
 }
 
@@ -87,7 +97,9 @@ const closeScope = (incarnation: Incarnation, onClosed: () => void): void => {
   const close = Effect.withFiber((fiber) => {
     fiber.addObserver((exit) => {
       if (exit._tag === "Failure") supervisor.report.finalizerFailed(incarnation, exit.cause)
+      incarnation.isReleased = true
       onClosed()
+      incarnation.onReleased?.()
     })
     return Scope.close(incarnation.scope, incarnation.exit ?? Exit.void)
   })

@@ -20,6 +20,7 @@ import { Report } from "./report.ts"
 import { RestartWindow } from "./restartWindow.ts"
 import type { Spec } from "./spec.ts"
 import { isGroup, type Strategy } from "./strategy.ts"
+import { MetricsOn, Tally } from "./tally.ts"
 import type { AutoShutdown } from "./verdict.ts"
 
 /** A child left. It names its incarnation: an earlier one's is dropped. */
@@ -98,6 +99,10 @@ export class SupervisorCore {
   readonly ended = Deferred.makeUnsafe<ExitReason>()
   /** Whether children restart together, and so may use the services of earlier siblings. */
   readonly isGroup: boolean
+  /** Those that were abandoned and have not ended. */
+  readonly abandoned = new Set<Incarnation>()
+  /** What is counted for the metrics; undefined where they are off. */
+  readonly tally: Tally | undefined
   status: "starting" | "running" | "stopping" | "stopped" | "failed" = "starting"
   /** The start in progress, which a stop order aborts. */
   starting: Incarnation | undefined = undefined
@@ -123,6 +128,7 @@ export class SupervisorCore {
     this.clock = Context.get(context, Clock.Clock)
     this.window = new RestartWindow(settings.intensity, settings.periodMillis)
     this.report = new Report(this, context)
+    this.tally = Context.get(context, MetricsOn) ? new Tally() : undefined
     this.surroundings = surroundings
     this.isGroup = isGroup(settings.strategy)
     this.logAnnotations = unlessEmpty(Context.get(context, References.CurrentLogAnnotations))
