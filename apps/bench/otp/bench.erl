@@ -7,6 +7,7 @@
 -module(bench).
 -behaviour(supervisor).
 -export([main/1, init/1, start_family/1, start_worker/2, worker/2]).
+-export([start_server/0, handle_call/3, handle_cast/2]).
 
 -define(FAMILY, 100).
 -define(GROUP, 1000).
@@ -25,7 +26,8 @@ measure("memory") -> fun memory/1;
 measure("restart-few") -> fun restart_few/1;
 measure("restart-many") -> fun restart_many/1;
 measure("restart-group") -> fun restart_group/1;
-measure("stop") -> fun stop/1.
+measure("stop") -> fun stop/1;
+measure("use") -> fun use/1.
 
 %% The rows.
 
@@ -83,6 +85,28 @@ restart_group(Children) ->
     stop_supervisor(Sup),
     lists:sum(Taken).
 
+%% Calls of a supervised server by its name, one after another.
+use(Uses) ->
+    specify([#{id => db, start => {?MODULE, start_server, []}}]),
+    Sup = supervise(one_for_one),
+    {Taken, ok} = micros(fun() -> calls(Uses) end),
+    stop_supervisor(Sup),
+    Taken.
+
+calls(0) -> ok;
+calls(Uses) ->
+    42 = gen_server:call(db, query),
+    calls(Uses - 1).
+
+start_server() ->
+    gen_server:start_link({local, db}, ?MODULE, server, []).
+
+handle_call(query, _From, State) ->
+    {reply, 42, State}.
+
+handle_cast(_Request, State) ->
+    {noreply, State}.
+
 %% Supervisors.
 
 supervise(Strategy) ->
@@ -96,6 +120,8 @@ stop_supervisor(Sup) ->
 specify(Specs) ->
     persistent_term:put(specs, Specs).
 
+init(server) ->
+    {ok, none};
 init({family, Children}) ->
     {ok, {flags(one_for_one), Children}};
 init(Strategy) ->

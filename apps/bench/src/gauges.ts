@@ -19,3 +19,12 @@ export const heapUsed: Effect.Effect<number> = Effect.andThen(
     return process.memoryUsage().heapUsed
   })
 )
+
+/** What is asked for in the row of uses: it answers at once. */
+export const query: Effect.Effect<number> = Effect.succeed(42)
+
+/** Runs an effect so many times, one after another. */
+export const repeat = <E, R>(effect: Effect.Effect<unknown, E, R>, times: number): Effect.Effect<void, E, R> =>
+  Effect.gen(function*() {
+    for (let i = 0; i < times; i++) yield* effect
+  })

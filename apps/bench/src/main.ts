@@ -60,8 +60,9 @@ const about = (children: number, rounds: number, otp: Otp | undefined): string =
 const notes = (otp: Otp | undefined): string =>
   [
     "Nothing is logged on any side. heard: the same with one listener to all events.",
-    "Effect: a scope and a fiber for each child, and nobody who looks after them.",
+    "Effect: a scope and a fiber for each child, and nobody who looks after them; for a use, a fiber forked and joined.",
     ...(otp === undefined ? [] : [
+      "OTP's use: gen_server:call to a registered name.",
       "OTP: supervisor with its default settings, on all cores, and the smallest workers there can be.",
       "* with 10 000 children at most, as its window is a list that is walked at every restart."
     ])

@@ -2,7 +2,7 @@
 export type Side = "coppice" | "heard" | "effect" | "otp"
 
 /** The names of the rows, as the command line and the processes that measure them know them. */
-export type RowName = "start" | "memory" | "restart-few" | "restart-many" | "restart-group" | "stop"
+export type RowName = "start" | "memory" | "restart-few" | "restart-many" | "restart-group" | "stop" | "use"
 
 /** One line of the table. */
 export interface Row {
@@ -37,7 +37,8 @@ export const rows: ReadonlyArray<Row> = [
     unit: "µs",
     sides: ["coppice", "heard", "otp"]
   },
-  { name: "stop", title: "stop, one after another", unit: "µs", sides: ["coppice", "effect", "otp"] }
+  { name: "stop", title: "stop, one after another", unit: "µs", sides: ["coppice", "effect", "otp"] },
+  { name: "use", title: "ChildRef.use, per use", unit: "µs", sides: ["coppice", "effect", "otp"] }
 ]
 
 /** How many children a supervisor has in the row with few restarts in the window. */

@@ -10,7 +10,14 @@ const bench = (...args: ReadonlyArray<string>) =>
 describe("bench", () => {
   it("measures every row, and says what it measured on", () => {
     const output = bench("--quick")
-    const rows = ["start of a static list", "memory of an idle child", "all in one window", "one-for-all", "stop"]
+    const rows = [
+      "start of a static list",
+      "memory of an idle child",
+      "all in one window",
+      "one-for-all",
+      "stop",
+      "ChildRef.use"
+    ]
     for (const row of rows) assert.match(output, new RegExp(`${row}.*\\d`))
     assert.include(output, process.versions.node)
   }, 120_000)

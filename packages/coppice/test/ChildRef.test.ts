@@ -1,6 +1,19 @@
 import { assert, describe } from "@effect/vitest"
 import { Child, ChildRef, ExitReason, Supervisor, SupervisorError } from "coppice"
-import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Queue, Scheduler, type Scope, Stream } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Queue,
+  Scheduler,
+  type Scope,
+  Stream
+} from "effect"
 import { patient } from "./support/kit.ts"
 import { now, pass, settle } from "./support/quiet.ts"
 import { answer, type Anything, scenario as inWorld, type World } from "./support/world.ts"
@@ -332,7 +345,11 @@ describe("a use while no incarnation is alive", () => {
 
   scenario("fails at once with a patience of 0", () =>
     Effect.gen(function*() {
-      assert.strictEqual(yield* outcome(DbRef.use(number, { patience: 0 })), "unavailable: not-back-in-time")
+      const atOnce = DbRef.use(number, { patience: 0 })
+      assert.strictEqual(yield* outcome(atOnce), "unavailable: not-back-in-time")
+      const clock = yield* Clock.Clock
+      const standing = Effect.provideService(atOnce, Clock.Clock, { ...clock, sleep: () => Effect.never })
+      assert.strictEqual(yield* outcome(standing), "unavailable: not-back-in-time")
       yield* supervise(new Connections().child())
       assert.strictEqual(yield* outcome(DbRef.use(number, { patience: 0 })), 1)
     }))
@@ -512,37 +529,35 @@ describe("a child is down for good, and a use fails at once, when", () => {
       yield* isDown
     }))
 
-  scenario(
-    "nobody restarts it any more, because the failed child of its group was terminated",
-    () =>
+  for (
+    const [how, end] of [
+      ["the failed child of its group, whose retry would have started it, was terminated", "terminateChild"],
+      ["it has been deleted while the failed child of its group is tried again", "deleteChild"]
+    ] as const
+  ) {
+    scenario(how, () =>
       Effect.gen(function*() {
         let attempts = 0
+        const failing = Layer.effect(
+          Cache,
+          Effect.suspend(() =>
+            ++attempts === 1
+              ? Effect.succeed({ name: "cache" })
+              : Effect.andThen(Effect.sleep("1 second"), Effect.fail("no"))
+          )
+        )
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "rest-for-one",
           ...patient,
-          children: [
-            Child.layer(
-              "cache",
-              Layer.effect(
-                Cache,
-                Effect.suspend(() => {
-                  attempts++
-                  return attempts === 1
-                    ? Effect.succeed({ name: "cache" })
-                    : Effect.andThen(Effect.sleep(1), Effect.fail("no"))
-                })
-              )
-            ),
-            new Connections().child()
-          ]
+          children: [Child.layer("cache", failing), new Connections().child()]
         })
         yield* crash(app, "cache")
         yield* isAwaited
-        yield* Effect.forkChild(app.terminateChild("cache"))
-        yield* pass(1)
+        yield* Effect.forkChild(end === "terminateChild" ? app.terminateChild("cache") : app.deleteChild("db"))
+        yield* pass("1 second")
         yield* isDown
-      })
-  )
+      }))
+  }
 
   scenario("its root has been stopped", () =>
     Effect.gen(function*() {
@@ -637,6 +652,53 @@ describe("a child is down for good, and a use fails at once, when", () => {
       }))
   }
 
+  scenario("its root has given up over the supervisor it lived in", () =>
+    Effect.gen(function*() {
+      const storage = Supervisor.layer("storage", {
+        strategy: "one-for-one",
+        intensity: 0,
+        children: [new Connections().child()]
+      })
+      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+        strategy: "one-for-one",
+        intensity: 0,
+        children: [Child.supervisor("storage", storage)]
+      })
+      const inner = (yield* app.whichChildren)[0]!.supervisors[0]!
+      yield* begin(DbRef.use(() => Effect.never))
+      yield* crash(inner)
+      yield* isDown
+    }))
+
+  scenario("the supervisor above the one it lives in has ended, and is not restarted", () =>
+    Effect.gen(function*() {
+      const inner = Supervisor.layer("inner", { strategy: "one-for-one", children: [new Connections().child()] })
+      const middle = Supervisor.layer("middle", {
+        strategy: "one-for-one",
+        intensity: 0,
+        children: [Child.supervisor("inner", inner), Child.effect("other", Effect.never)]
+      })
+      const app = yield* supervise(Child.supervisor("middle", middle, { restart: "transient" }))
+      yield* crash((yield* app.whichChildren)[0]!.supervisors[0]!, "other")
+      yield* isDown
+    }))
+
+  scenario("the supervisor it lives in was abandoned, and has ended at last", () =>
+    Effect.gen(function*() {
+      const start = Effect.uninterruptible(Effect.sleep("20 seconds"))
+      const storage = Supervisor.layer("storage", {
+        strategy: "one-for-one",
+        children: [new Connections().child({ 2: start })]
+      })
+      const app = yield* supervise(Child.supervisor("storage", storage, { shutdown: "1 second" }))
+      yield* crash((yield* app.whichChildren)[0]!.supervisors[0]!)
+      yield* Effect.forkChild(app.terminateChild("storage"))
+      yield* pass("10 seconds")
+      assert.deepStrictEqual((yield* app.whichChildren).map(({ state }) => state), ["stopped"])
+      yield* pass("10 seconds")
+      yield* isDown
+    }))
+
   scenario("the layer of the ref has been released", () =>
     Effect.gen(function*() {
       const ref = yield* Effect.scoped(Effect.gen(function*() {
@@ -709,12 +771,17 @@ describe("a child is not down for good when", () => {
 
   scenario("a child that would have filled its ref too is down", () =>
     Effect.gen(function*() {
-      const app = yield* supervise(new Connections().child({ 2: Effect.sleep("1 second") }))
+      const go = yield* Deferred.make<void>()
+      const app = yield* supervise(
+        Child.layer("db", new Connections().layer({}, Deferred.await(go)), { ref: DbRef })
+      )
       const failed = yield* Effect.flip(app.startChild(Child.layer("db2", new Connections().layer(), { ref: DbRef })))
       assert.match(failed.message, /is filled by another child, which is alive/)
       assert.strictEqual(yield* useNow, 1)
       yield* crash(app)
       yield* isAwaited
+      yield* Deferred.succeed(go, undefined)
+      assert.strictEqual(yield* useNow, 2)
     }))
 })
 
@@ -855,15 +922,19 @@ describe("interrupting a caller", () => {
   scenario("awaits its effect also when an observer of it throws", () =>
     Effect.gen(function*() {
       yield* supervise(new Connections().child())
+      const go = yield* Deferred.make<void>()
       const using = yield* begin(DbRef.use(() =>
         Effect.withFiber((fiber) => {
           fiber.addObserver(() => {
             throw new Error("an observer threw")
           })
-          return Effect.never
+          return Effect.onInterrupt(Effect.never, () => Deferred.await(go))
         })
       ))
       yield* using.interrupt
+      assert.strictEqual(yield* using.told, "pending")
+      // It throws into whoever lets the effect end.
+      assert.strictEqual(yield* outcome(Deferred.succeed(go, undefined)), "died: Error: an observer threw")
       assert.strictEqual(yield* using.told, "interrupted")
     }))
 
@@ -893,37 +964,47 @@ describe("interrupting a caller", () => {
       })
   )
 
-  scenario("is heard by an effect that runs while a scheduler puts off every operation", () =>
-    Effect.gen(function*() {
-      const app = yield* supervise(new Connections().child())
-      const scheduler = yield* Scheduler.Scheduler
-      const hesitant: Scheduler.Scheduler = {
-        executionMode: scheduler.executionMode,
-        shouldYield: (fiber) => fiber.currentOpCount >= 3,
-        makeDispatcher: () => scheduler.makeDispatcher()
-      }
-      let running = 0
-      const effect = DbRef.use(() =>
-        Effect.acquireUseRelease(
-          Effect.sync(() => running++),
-          () => Effect.never,
-          () => Effect.sync(() => running--)
+  for (
+    const [what, most] of [["every operation", 3], ["the first operation of every fiber", Infinity]] as const
+  ) {
+    scenario(`is heard by its effect wherever it is, while a scheduler puts off ${what}`, () =>
+      Effect.gen(function*() {
+        const app = yield* supervise(new Connections().child())
+        const scheduler = yield* Scheduler.Scheduler
+        const known = new WeakSet<object>()
+        const isNew = (fiber: object) => !known.has(fiber) && known.add(fiber) === known
+        const hesitant: Scheduler.Scheduler = {
+          executionMode: scheduler.executionMode,
+          shouldYield: (fiber) => isNew(fiber) || fiber.currentOpCount >= most,
+          makeDispatcher: () => scheduler.makeDispatcher()
+        }
+        let running = 0
+        const effect = DbRef.use(() =>
+          Effect.acquireUseRelease(
+            Effect.sync(() => running++),
+            () => Effect.never,
+            () => Effect.sync(() => running--)
+          )
         )
-      )
-      // Wherever between two operations it is interrupted.
-      for (let operations = 0; operations < 40; operations++) {
-        const using = yield* Effect.forkChild(Effect.provideService(effect, Scheduler.Scheduler, hesitant))
-        for (let i = 0; i < operations; i++) yield* Effect.yieldNow
-        yield* Fiber.interrupt(using)
-        yield* settle
-        assert.strictEqual(running, 0, `interrupted after ${operations} operations`)
-      }
-      const using = yield* begin(Effect.provideService(effect, Scheduler.Scheduler, hesitant))
-      assert.strictEqual(running, 1)
-      yield* crash(app)
-      assert.strictEqual(yield* using.told, "app/db 1 is down")
-      assert.deepStrictEqual(remembered(yield* DbRef), nothing)
-    }))
+        // By a fiber that has its turn before the others.
+        for (let operations = 0; operations < 40; operations++) {
+          let using: Fiber.Fiber<unknown, unknown> | undefined
+          const interrupter = yield* Effect.forkChild(Effect.gen(function*() {
+            for (let i = 0; i < operations; i++) yield* Effect.yieldNow
+            yield* Fiber.interrupt(using!)
+          }))
+          using = yield* Effect.forkChild(Effect.provideService(effect, Scheduler.Scheduler, hesitant))
+          yield* settle
+          assert.isDefined(interrupter.pollUnsafe(), `interrupted after ${operations} operations`)
+          assert.strictEqual(running, 0, `interrupted after ${operations} operations`)
+        }
+        const using = yield* begin(Effect.provideService(effect, Scheduler.Scheduler, hesitant))
+        assert.strictEqual(running, 1)
+        yield* crash(app)
+        assert.strictEqual(yield* using.told, "app/db 1 is down")
+        assert.deepStrictEqual(remembered(yield* DbRef), nothing)
+      }))
+  }
 })
 
 const cacheChild = Child.layer("cache", Layer.sync(Cache, () => ({ name: "cache" })), { ref: CacheRef })

@@ -1,9 +1,11 @@
-import { Child, Supervisor } from "coppice"
+import { Child, ChildRef, Supervisor } from "coppice"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { heapUsed, type Measure, micros } from "../gauges.ts"
+import { heapUsed, type Measure, micros, query, repeat } from "../gauges.ts"
 import { familySize, groupSize, type RowName } from "../rows.ts"
 import { Crashing } from "./crashing.ts"
 
@@ -84,6 +86,20 @@ const restartGroup = (listen: Listen): Measure => (children) =>
     return yield* micros(Effect.forEach(rounds, (round) => crashing.crash([round % size], size)))
   }).pipe(Effect.scoped, Effect.orDie)
 
+class Db extends Context.Service<Db, { readonly query: Effect.Effect<number> }>()("@coppice/bench/sides/coppice/Db") {}
+class DbRef extends ChildRef.Service<DbRef>()("@coppice/bench/sides/coppice/DbRef", Db) {}
+
+// Of a child that is alive and answers at once, one use after another: what is left is what a use costs.
+const use: Measure = (uses) =>
+  Effect.gen(function*() {
+    yield* Supervisor.make("bench", {
+      ...options,
+      strategy: "one-for-one",
+      children: [Child.layer("db", Layer.succeed(Db, { query }), { ref: DbRef })]
+    })
+    return yield* micros(repeat(DbRef.use((db) => db.query), uses))
+  }).pipe(Effect.scoped, Effect.provide(DbRef.layer), Effect.orDie)
+
 /** The rows of Coppice, with nobody listening. */
 export const coppice: { readonly [Name in RowName]: Measure } = {
   start,
@@ -91,7 +107,8 @@ export const coppice: { readonly [Name in RowName]: Measure } = {
   "restart-few": restartFew(unheard),
   "restart-many": restartMany(unheard),
   "restart-group": restartGroup(unheard),
-  stop
+  stop,
+  use
 }
 
 /** The rows with one listener at the root. */

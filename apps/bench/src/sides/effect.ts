@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { heapUsed, type Measure, micros } from "../gauges.ts"
+import { heapUsed, type Measure, micros, query, repeat } from "../gauges.ts"
 import type { RowName } from "../rows.ts"
 
 // The floor: what a child is made of, a scope of its own and a fiber that runs in it, with nobody looking after it.
@@ -33,6 +33,12 @@ const stop = Effect.fnUntraced(function*(running: ReadonlyArray<Bare>) {
   }
 })
 
+// The floor of a use: a fiber for it, and waiting for it.
+const forkAndJoin = Effect.flatMap(
+  Effect.suspend(() => Effect.forkChild(query, { startImmediately: true })),
+  Fiber.join
+)
+
 /** The rows without Coppice. */
 export const effect: { readonly [Name in RowName]?: Measure } = {
   "start": Effect.fnUntraced(function*(children) {
@@ -48,5 +54,6 @@ export const effect: { readonly [Name in RowName]?: Measure } = {
     yield* stop(running)
     return after - before
   }),
-  "stop": (children) => Effect.flatMap(start(children), (running) => micros(stop(running)))
+  "stop": (children) => Effect.flatMap(start(children), (running) => micros(stop(running))),
+  "use": (uses) => micros(repeat(forkAndJoin, uses))
 }

@@ -242,7 +242,7 @@ export class RefState<I, S> implements ChildRef<I, S> {
     })
   }
 
-  // Waits until an incarnation fills it, no longer than the time that is left.
+  // Waits until an incarnation fills it or it is given up, no longer than the time that is left.
   private woken(millis: number, patienceMillis: number): Effect.Effect<void, ChildUnavailable> {
     const unavailable = (reason: ChildUnavailable["reason"]) =>
       Effect.fail(new ChildUnavailable({ ref: this.key, reason, patienceMillis }))
@@ -252,7 +252,7 @@ export class RefState<I, S> implements ChildRef<I, S> {
       let timer: Fiber.Fiber<void> | undefined
       const wake = () => {
         timer?.interruptUnsafe()
-        resume(this.isGone && this.tenure === undefined ? unavailable("down") : Effect.void)
+        resume(Effect.void)
       }
       const forget = () => {
         this.waiting.delete(wake)
