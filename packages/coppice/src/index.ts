@@ -5,6 +5,7 @@
  */
 export * as Child from "./Child.ts"
 export * as ChildRef from "./ChildRef.ts"
+export * as DynamicSupervisor from "./DynamicSupervisor.ts"
 export * as ExitReason from "./ExitReason.ts"
 export * as SupervisionTree from "./SupervisionTree.ts"
 export * as Supervisor from "./Supervisor.ts"

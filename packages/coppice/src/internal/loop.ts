@@ -6,9 +6,11 @@ import { type ExitReason, isClean, RestartIntensityExceeded, shutdown } from "..
 import { ChildStartFailed } from "../SupervisorError.ts"
 import type { Verdict } from "../SupervisorEvent.ts"
 import type { Entry, Retry } from "./children.ts"
+import { keepOrForget, withoutKeeping } from "./keeping.ts"
 import { startFrom, startOne, type Step, stopDownTo } from "./ranges.ts"
 import { giveUpRef } from "./refs.ts"
 import type { RestartKind } from "./restartWindow.ts"
+import { stopAll } from "./stopAll.ts"
 import { end } from "./stopping.ts"
 import { firstAffected } from "./strategy.ts"
 import type { ExitMessage, SupervisorCore } from "./supervisorCore.ts"
@@ -49,7 +51,7 @@ const lastResort = Effect.fnUntraced(function*(core: SupervisorCore, cause: Caus
   const wasUp = core.status !== "starting"
   core.report.loopDied(cause)
   core.stopOrdered = true
-  yield* Effect.exit(Effect.gen(() => stopDownTo(core, core.children.first, false)))
+  yield* Effect.exit(Effect.gen(() => stopAll(core)))
   core.status = "failed"
   refuseCalls(core)
   core.report.guard(() => Deferred.doneUnsafe(core.started, Exit.failCause(cause)))
@@ -101,7 +103,7 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
   entry.down("stopped")
   if (verdict === "restart") return yield* restart(core, entry, reason)
   if (verdict !== "shut-down") giveUpRef(core, entry)
-  if (entry.spec.restart === "temporary") core.children.remove(entry)
+  keepOrForget(core, entry)
   return verdict === "shut-down" ? shutdown() : undefined
 }
 
@@ -121,7 +123,7 @@ const decide = (core: SupervisorCore, entry: Entry, reason: ExitReason): Verdict
     core.settings.autoShutdown,
     () => hasActiveSignificant(core, entry)
   )
-  if (verdict !== "restart") return verdict
+  if (verdict !== "restart") return withoutKeeping(core, verdict)
   return core.window.record(core.monotonicMillis(), kindOf(reason)) ? "restart" : "give-up"
 }
 
@@ -195,7 +197,7 @@ const giveUp = (core: SupervisorCore, entry: Entry, reason: ExitReason, escalate
 function* finish(core: SupervisorCore, reason: ExitReason): Step {
   const wasUp = core.status === "running"
   core.status = "stopping"
-  yield* stopDownTo(core, core.children.first, false)
+  yield* stopAll(core)
   core.status = reason._tag === "GaveUp" ? "failed" : "stopped"
   core.lastExit = { reason, timeMillis: core.nowMillis() }
   refuseCalls(core)

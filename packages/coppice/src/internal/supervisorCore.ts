@@ -8,6 +8,7 @@ import type { ExitReason, RestartIntensityExceeded } from "../ExitReason.ts"
 import type { ChildStartFailed } from "../SupervisorError.ts"
 import type { SupervisorEvent } from "../SupervisorEvent.ts"
 import { Children, Entry, type Retry } from "./children.ts"
+import { Dynamic, type DynamicSettings } from "./dynamic.ts"
 import { EventHub } from "./eventHub.ts"
 import type { Incarnation } from "./incarnation.ts"
 import { Mailbox } from "./mailbox.ts"
@@ -47,6 +48,8 @@ export interface Settings {
   readonly autoShutdown: AutoShutdown
   readonly children: ReadonlyArray<Spec>
   readonly onEscalation: ((error: RestartIntensityExceeded) => Effect.Effect<void>) | undefined
+  /** What makes it a dynamic supervisor, if it is one. */
+  readonly dynamic?: DynamicSettings | undefined
 }
 
 type Annotations = Readonly<Record<string, unknown>>
@@ -62,6 +65,8 @@ export class SupervisorCore {
   readonly parent: Parent | undefined
   readonly settings: Settings
   readonly children = new Children()
+  /** What a dynamic supervisor has besides; undefined for any other. */
+  readonly dynamic: Dynamic | undefined
   /** The refs of those children that fill one. */
   readonly refs = new WeakMap<Entry, RefState<any, any>>()
   readonly window: RestartWindow
@@ -109,6 +114,7 @@ export class SupervisorCore {
     this.report = new Report(this, context)
     this.surroundings = surroundings
     this.isGroup = isGroup(settings.strategy)
+    this.dynamic = settings.dynamic === undefined ? undefined : new Dynamic(settings.dynamic)
     this.logAnnotations = unlessEmpty(Context.get(context, References.CurrentLogAnnotations))
     this.spanAnnotations = unlessEmpty(Context.get(context, References.TracerSpanAnnotations))
     // One flat map, so that what each child adds stays a short chain on top of it.
