@@ -56,13 +56,9 @@ import type { SupervisorEvent } from "./SupervisorEvent.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options<
-  Args extends ReadonlyArray<any>,
-  C extends Child.Any,
-  K extends ((...args: Args) => string) | undefined = undefined
-> {
+export interface Options<Args extends ReadonlyArray<any>, C extends Child.Any> {
   readonly child: (...args: Args) => C
-  readonly key?: K | undefined
+  readonly key?: ((...args: Args) => string) | undefined
   readonly maxChildren?: number | undefined
   readonly intensity?: number | undefined
   readonly period?: Duration.Input | undefined
@@ -108,13 +104,14 @@ export interface ChildHandle<in Services = never> {
 }
 
 /**
- * Why `startChild` and `run` may fail. The key's own errors are there only where there is a key.
+ * Why `startChild` and `run` may fail. `ChildAlreadyStarted` and `ChildRestarting` say that the key is taken.
  *
  * @category models
  * @since 0.1.0
  */
-export type StartFailed<K> =
-  | ([K] extends [undefined] ? never : ChildAlreadyStarted | ChildRestarting)
+export type StartFailed =
+  | ChildAlreadyStarted
+  | ChildRestarting
   | MaxChildrenReached
   | ChildStartFailed
   | InvalidChild
@@ -127,8 +124,8 @@ export type StartFailed<K> =
  * @category models
  * @since 0.1.0
  */
-export interface DynamicSupervisor<in Args extends ReadonlyArray<any>, in Services, out K = undefined> {
-  readonly [TypeId]: { readonly _Key: (_: never) => K }
+export interface DynamicSupervisor<in Args extends ReadonlyArray<any>, in Services> {
+  readonly [TypeId]: typeof TypeId
 
   /** The ids from the root down to this supervisor, joined with slashes. */
   readonly path: string
@@ -136,7 +133,7 @@ export interface DynamicSupervisor<in Args extends ReadonlyArray<any>, in Servic
   /**
    * Makes a child and starts it. If the start fails nothing is kept, and nothing is tried again (rules D10, C2).
    */
-  startChild(...args: Args): Effect.Effect<ChildHandle<Services>, StartFailed<K>>
+  startChild(...args: Args): Effect.Effect<ChildHandle<Services>, StartFailed>
 
   /**
    * Answers the child that has this key, or makes one and starts it. Concurrent calls start one. Where the child is
@@ -144,13 +141,13 @@ export interface DynamicSupervisor<in Args extends ReadonlyArray<any>, in Servic
    */
   ensureChild(
     ...args: Args
-  ): Effect.Effect<ChildHandle<Services>, Exclude<StartFailed<K>, ChildAlreadyStarted>>
+  ): Effect.Effect<ChildHandle<Services>, Exclude<StartFailed, ChildAlreadyStarted>>
 
   /**
    * Starts a child, waits until it has ended for good and answers why it did. Interrupting it calls the start off, or
    * stops the child, and waits for that.
    */
-  run(...args: Args): Effect.Effect<ExitReason, StartFailed<K>>
+  run(...args: Args): Effect.Effect<ExitReason, StartFailed>
 
   /**
    * Stops a child and answers when it is gone and forgotten; nothing is restarted. On a child that is restarting it
@@ -187,7 +184,7 @@ export interface DynamicSupervisor<in Args extends ReadonlyArray<any>, in Servic
   readonly events: Stream.Stream<SupervisorEvent>
 }
 
-type AnyOptions = Options<any, any, any>
+type AnyOptions = Options<any, any>
 
 const settingsOf = (options: AnyOptions): Settings => ({
   strategy: "one-for-one",
@@ -228,18 +225,17 @@ const settingsOf = (options: AnyOptions): Settings => ({
  */
 export const make = <
   Args extends ReadonlyArray<any>,
-  C extends Child.Any,
-  K extends ((...args: Args) => string) | undefined = undefined
+  C extends Child.Any
 >(
   name: string,
-  options: Options<Args, C, K>
-): Effect.Effect<DynamicSupervisor<Args, Builds<C>, K>, never, Requires<C> | Scope.Scope> =>
+  options: Options<Args, C>
+): Effect.Effect<DynamicSupervisor<Args, Builds<C>>, never, Requires<C> | Scope.Scope> =>
   Effect.contextWith((context: Context.Context<Scope.Scope>) => {
     const memoMap = Layer.CurrentMemoMap.forkOrCreate(context)
     const scope = Context.get(context, Scope.Scope)
     const built = Effect.suspend(() => build(name, settingsOf(options), memoMap, scope))
     // Without children at first, no start can fail.
-    return Effect.map(Effect.orDie(built), makeDynamicHandle<Args, Builds<C>, K>)
+    return Effect.map(Effect.orDie(built), makeDynamicHandle<Args, Builds<C>>)
   })
 
 /**
@@ -251,15 +247,16 @@ export const make = <
 export const layer = <
   I,
   Args extends ReadonlyArray<any>,
-  C extends Child.Any,
-  K extends ((...args: Args) => string) | undefined = undefined
+  C extends Child.Any
 >(
-  tag: Context.Key<I, DynamicSupervisor<Args, Builds<C>, K>>,
+  tag: Context.Key<I, DynamicSupervisor<Args, Builds<C>>>,
   name: string,
-  options: Options<Args, C, K>
+  options: Options<Args, C>
 ): Layer.Layer<I, never, Exclude<Requires<C>, I>> =>
   // Without children at first, no start can fail.
-  Layer.orDie(layerOf(name, () => settingsOf(options), (core) => Context.make(tag, makeDynamicHandle<Args, Builds<C>, K>(core))))
+  Layer.orDie(
+    layerOf(name, () => settingsOf(options), (core) => Context.make(tag, makeDynamicHandle<Args, Builds<C>>(core)))
+  )
 
 /**
  * A class made with `Service`: the supervisor's tag, its layer, and its operations on the supervisor in the context.
@@ -271,22 +268,21 @@ export interface ServiceClass<
   in out Self,
   in out Key extends string,
   Args extends ReadonlyArray<any>,
-  C extends Child.Any,
-  K
-> extends Context.ServiceClass<Self, Key, DynamicSupervisor<Args, Builds<C>, K>> {
+  C extends Child.Any
+> extends Context.ServiceClass<Self, Key, DynamicSupervisor<Args, Builds<C>>> {
   /** The supervisor. It requires what the children do. */
   readonly layer: Layer.Layer<Self, never, Exclude<Requires<C>, Self>>
 
   /** `startChild` of the supervisor in the context. */
-  startChild(...args: Args): Effect.Effect<ChildHandle<Builds<C>>, StartFailed<K>, Self>
+  startChild(...args: Args): Effect.Effect<ChildHandle<Builds<C>>, StartFailed, Self>
 
   /** `ensureChild` of the supervisor in the context. */
   ensureChild(
     ...args: Args
-  ): Effect.Effect<ChildHandle<Builds<C>>, Exclude<StartFailed<K>, ChildAlreadyStarted>, Self>
+  ): Effect.Effect<ChildHandle<Builds<C>>, Exclude<StartFailed, ChildAlreadyStarted>, Self>
 
   /** `run` of the supervisor in the context. */
-  run(...args: Args): Effect.Effect<ExitReason, StartFailed<K>, Self>
+  run(...args: Args): Effect.Effect<ExitReason, StartFailed, Self>
 
   /** `terminateChild` of the supervisor in the context. */
   terminateChild(child: string | ChildHandle<any>): Effect.Effect<void, ChildNotFound | CallFailed, Self>
@@ -357,15 +353,14 @@ export const Service = <Self>() =>
 <
   const Key extends string,
   Args extends ReadonlyArray<any>,
-  C extends Child.Any,
-  K extends ((...args: Args) => string) | undefined = undefined
+  C extends Child.Any
 >(
   key: Key,
-  options: Options<Args, C, K>
-): ServiceClass<Self, Key, Args, C, K> => {
-  const service = Context.Service<Self, DynamicSupervisor<Args, Builds<C>, K>>()(key)
-  const statics: Statics<Self, Args, C, K> = {
-    layer: layer(service, key.slice(key.lastIndexOf("/") + 1), options) as Statics<Self, Args, C, K>["layer"],
+  options: Options<Args, C>
+): ServiceClass<Self, Key, Args, C> => {
+  const service = Context.Service<Self, DynamicSupervisor<Args, Builds<C>>>()(key)
+  const statics: Statics<Self, Args, C> = {
+    layer: layer(service, key.slice(key.lastIndexOf("/") + 1), options) as Statics<Self, Args, C>["layer"],
     startChild: (...args) => Effect.flatMap(service, (supervisor) => supervisor.startChild(...args)),
     ensureChild: (...args) => Effect.flatMap(service, (supervisor) => supervisor.ensureChild(...args)),
     run: (...args) => Effect.flatMap(service, (supervisor) => supervisor.run(...args)),
@@ -382,7 +377,7 @@ export const Service = <Self>() =>
   return Object.assign(service, statics) as any
 }
 
-type Statics<Self, Args extends ReadonlyArray<any>, C extends Child.Any, K> = Omit<
-  ServiceClass<Self, string, Args, C, K>,
-  keyof Context.ServiceClass<Self, string, DynamicSupervisor<Args, Builds<C>, K>>
+type Statics<Self, Args extends ReadonlyArray<any>, C extends Child.Any> = Omit<
+  ServiceClass<Self, string, Args, C>,
+  keyof Context.ServiceClass<Self, string, DynamicSupervisor<Args, Builds<C>>>
 >

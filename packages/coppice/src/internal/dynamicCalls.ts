@@ -12,7 +12,7 @@ import { call, type CallFailed, startNow, terminate } from "./calls.ts"
 import { Entry } from "./children.ts"
 import type { DynamicCore } from "./dynamic.ts"
 import { DynamicChild, terminateChild } from "./dynamicChild.ts"
-import { spend, withId } from "./dynamicSpec.ts"
+import { copyOf, spend } from "./ownSpec.ts"
 import type { Step } from "./ranges.ts"
 import { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
@@ -88,7 +88,7 @@ function* startNew(
   if (core.children.size >= maxChildren) return yield* new MaxChildrenReached({ path, maxChildren })
   const made = child(...order.args)
   if (!(made instanceof Spec)) throw new TypeError(`${path}: children are made with Child.effect, .layer and so on`)
-  const spec = withId(made, id)
+  const spec = copyOf(made, { id })
   const invalid = spec.significant
     ? new InvalidChild({ path, id, problem: neverSignificant })
     : checkChild(path, spec, "never")

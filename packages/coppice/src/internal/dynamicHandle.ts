@@ -10,22 +10,17 @@ import type { SupervisorCore } from "./supervisorCore.ts"
 /** The key of a dynamic supervisor's handle. */
 export const TypeId = "~coppice/DynamicSupervisor"
 
-/** Whatever its types are: a key's errors are always there. */
-type AnyDynamic = DynamicSupervisor<ReadonlyArray<any>, any, () => string>
-
-const variance = { _Key: (_: never): any => _ }
-
 // Every handle is made here, or is none of this supervisor's.
 const own = (child: string | ChildHandle<any>) => child as unknown as string | DynamicChild
 
 /** What users hold of a dynamic supervisor. */
-export const makeDynamicHandle = <Args extends ReadonlyArray<any>, Services, K>(
+export const makeDynamicHandle = <Args extends ReadonlyArray<any>, Services>(
   supervisor: SupervisorCore
-): DynamicSupervisor<Args, Services, K> => {
+): DynamicSupervisor<Args, Services> => {
   const core = supervisor as DynamicCore
   const { await: awaitEnd, countChildren, events, path, tree, whichChildren } = makeHandle(core)
-  const handle: AnyDynamic = {
-    [TypeId]: variance,
+  return {
+    [TypeId]: TypeId,
     path,
     startChild: (...args) => startChild(core, args),
     ensureChild: (...args) => ensureChild(core, args),
@@ -44,5 +39,4 @@ export const makeDynamicHandle = <Args extends ReadonlyArray<any>, Services, K>(
     tree,
     events
   }
-  return handle as unknown as DynamicSupervisor<Args, Services, K>
 }
