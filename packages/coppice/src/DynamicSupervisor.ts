@@ -58,12 +58,15 @@ import type { SupervisorEvent } from "./SupervisorEvent.ts"
  */
 export interface Options<Args extends ReadonlyArray<any>, C extends Child.Any> {
   readonly child: (...args: Args) => C
-  readonly key?: ((...args: Args) => string) | undefined
+  readonly key?: KeyOf<Args> | undefined
   readonly maxChildren?: number | undefined
   readonly intensity?: number | undefined
   readonly period?: Duration.Input | undefined
   readonly onEscalation?: ((error: RestartIntensityExceeded) => Effect.Effect<void>) | undefined
 }
+
+/** Of the arguments that `child` takes, which are not inferred from here: it may take fewer. */
+type KeyOf<Args> = Args extends infer Given extends ReadonlyArray<any> ? (...args: Given) => string : never
 
 /** What a child builds, if it is built from a layer. */
 type Builds<C> = C extends Child.LayerChild<any, any, any, infer Services, any> ? Services : never
@@ -153,20 +156,20 @@ export interface DynamicSupervisor<in Args extends ReadonlyArray<any>, in Servic
    * Stops a child and answers when it is gone and forgotten; nothing is restarted. On a child that is restarting it
    * cancels the retry. The handle of a child that has ended already is accepted (rule D7), an unknown id is not.
    */
-  terminateChild(child: string | ChildHandle<any>): Effect.Effect<void, ChildNotFound | CallFailed>
+  terminateChild(child: string | ChildHandle): Effect.Effect<void, ChildNotFound | CallFailed>
 
   /**
    * Runs an effect with what a child has built, as the child's handle does. With an id it is for the child that has that
    * id now.
    */
   useChild<A, E, R>(
-    child: string | ChildHandle<any>,
+    child: string | ChildHandle,
     f: (services: Context.Context<Services>) => Effect.Effect<A, E, R>,
     options?: UseOptions
   ): Effect.Effect<A, E | ChildNotFound | ChildDown | ChildUnavailable, R>
 
   /** Sends a child an exit signal, as `exitChild` of a `Supervisor`. */
-  exitChild(child: string | ChildHandle<any>, reason: ExitReason): Effect.Effect<void, ChildNotFound | SupervisorDown>
+  exitChild(child: string | ChildHandle, reason: ExitReason): Effect.Effect<void, ChildNotFound | SupervisorDown>
 
   /** All children, the newest first. Those that ended for good are not among them. */
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>, CallFailed>
@@ -285,18 +288,18 @@ export interface ServiceClass<
   run(...args: Args): Effect.Effect<ExitReason, StartFailed, Self>
 
   /** `terminateChild` of the supervisor in the context. */
-  terminateChild(child: string | ChildHandle<any>): Effect.Effect<void, ChildNotFound | CallFailed, Self>
+  terminateChild(child: string | ChildHandle): Effect.Effect<void, ChildNotFound | CallFailed, Self>
 
   /** `useChild` of the supervisor in the context. */
   useChild<A, E, R>(
-    child: string | ChildHandle<any>,
+    child: string | ChildHandle,
     f: (services: Context.Context<Builds<C>>) => Effect.Effect<A, E, R>,
     options?: UseOptions
   ): Effect.Effect<A, E | ChildNotFound | ChildDown | ChildUnavailable, R | Self>
 
   /** `exitChild` of the supervisor in the context. */
   exitChild(
-    child: string | ChildHandle<any>,
+    child: string | ChildHandle,
     reason: ExitReason
   ): Effect.Effect<void, ChildNotFound | SupervisorDown, Self>
 

@@ -11,7 +11,7 @@ import type { SupervisorCore } from "./supervisorCore.ts"
 export const TypeId = "~coppice/DynamicSupervisor"
 
 // Every handle is made here, or is none of this supervisor's.
-const own = (child: string | ChildHandle<any>) => child as unknown as string | DynamicChild
+const own = (child: string | ChildHandle) => child as unknown as string | DynamicChild
 
 /** What users hold of a dynamic supervisor. */
 export const makeDynamicHandle = <Args extends ReadonlyArray<any>, Services>(
