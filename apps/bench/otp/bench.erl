@@ -25,7 +25,9 @@ measure("memory") -> fun memory/1;
 measure("restart-few") -> fun restart_few/1;
 measure("restart-many") -> fun restart_many/1;
 measure("restart-group") -> fun restart_group/1;
-measure("stop") -> fun stop/1.
+measure("stop") -> fun stop/1;
+measure("dynamic-start") -> fun dynamic_start/1;
+measure("dynamic-terminate") -> fun dynamic_terminate/1.
 
 %% The rows.
 
@@ -83,6 +85,23 @@ restart_group(Children) ->
     stop_supervisor(Sup),
     lists:sum(Taken).
 
+%% A call for each child, one after another.
+dynamic_start(Children) ->
+    Sup = supervise(simple_one_for_one),
+    {Taken, _} = micros(fun() -> start_children(Sup, Children) end),
+    stop_supervisor(Sup),
+    Taken.
+
+dynamic_terminate(Children) ->
+    Sup = supervise(simple_one_for_one),
+    Pids = start_children(Sup, Children),
+    {Taken, _} = micros(fun() -> [ok = supervisor:terminate_child(Sup, Pid) || Pid <- Pids] end),
+    stop_supervisor(Sup),
+    Taken.
+
+start_children(Sup, Children) ->
+    [element(2, supervisor:start_child(Sup, [])) || _ <- lists:seq(1, Children)].
+
 %% Supervisors.
 
 supervise(Strategy) ->
@@ -98,6 +117,8 @@ specify(Specs) ->
 
 init({family, Children}) ->
     {ok, {flags(one_for_one), Children}};
+init(simple_one_for_one) ->
+    {ok, {flags(simple_one_for_one), workers(0, 1, none)}};
 init(Strategy) ->
     {ok, {flags(Strategy), persistent_term:get(specs)}}.
 

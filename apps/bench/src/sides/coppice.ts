@@ -1,4 +1,4 @@
-import { Child, Supervisor } from "coppice"
+import { Child, DynamicSupervisor, Supervisor } from "coppice"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -84,6 +84,25 @@ const restartGroup = (listen: Listen): Measure => (children) =>
     return yield* micros(Effect.forEach(rounds, (round) => crashing.crash([round % size], size)))
   }).pipe(Effect.scoped, Effect.orDie)
 
+const dynamic = DynamicSupervisor.make("bench", {
+  ...options,
+  child: (_number: number) => Child.effect("child", Effect.never)
+})
+
+// A call for each child, one after another.
+const dynamicStart: Measure = (children) =>
+  Effect.gen(function*() {
+    const supervisor = yield* dynamic
+    return yield* micros(Effect.forEach(numbers(children), supervisor.startChild))
+  }).pipe(Effect.scoped, Effect.orDie)
+
+const dynamicTerminate: Measure = (children) =>
+  Effect.gen(function*() {
+    const supervisor = yield* dynamic
+    const handles = yield* Effect.forEach(numbers(children), supervisor.startChild)
+    return yield* micros(Effect.forEach(handles, supervisor.terminateChild, { discard: true }))
+  }).pipe(Effect.scoped, Effect.orDie)
+
 /** The rows of Coppice, with nobody listening. */
 export const coppice: { readonly [Name in RowName]: Measure } = {
   start,
@@ -91,7 +110,9 @@ export const coppice: { readonly [Name in RowName]: Measure } = {
   "restart-few": restartFew(unheard),
   "restart-many": restartMany(unheard),
   "restart-group": restartGroup(unheard),
-  stop
+  stop,
+  "dynamic-start": dynamicStart,
+  "dynamic-terminate": dynamicTerminate
 }
 
 /** The rows with one listener at the root. */

@@ -18,7 +18,7 @@ import {
 import { type ChildState, Entry } from "./children.ts"
 import { keepOrForget } from "./keeping.ts"
 import { CurrentParent, CurrentStart } from "./parent.ts"
-import { startOne, type Step, stopOne } from "./ranges.ts"
+import { type StartFailure, startOne, type Step, stopOne } from "./ranges.ts"
 import { giveUpRef } from "./refs.ts"
 import type { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
@@ -113,22 +113,29 @@ function* findDown(
     : new ChildRunning({ path: core.path, id })
 }
 
-/** Starts a child that is listed and down. */
-export function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartFailed | SupervisorDown> {
+function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartFailed | SupervisorDown> {
   const outcome = yield* startOne(core, entry)
-  const { id } = entry.spec
-  if (outcome === "aborted") return yield* new SupervisorDown({ path: core.path })
-  if (typeof outcome === "object") {
-    giveUpRef(core, entry)
-    return yield* new ChildStartFailed({ path: core.path, id, reason: outcome.reason })
-  }
+  const error = startError(core, entry, outcome)
+  if (error !== undefined) return yield* error
   return {
-    id,
+    id: entry.spec.id,
     path: entry.path,
     incarnation: entry.number,
     ignored: outcome === "ignored",
     services: entry.incarnation?.built?.services ?? Context.empty()
   }
+}
+
+/** What the caller of a start that did not succeed is told. */
+export const startError = (
+  core: SupervisorCore,
+  entry: Entry,
+  outcome: StartFailure | "ignored" | "aborted" | undefined
+): ChildStartFailed | SupervisorDown | undefined => {
+  if (outcome === "aborted") return new SupervisorDown({ path: core.path })
+  if (typeof outcome !== "object") return undefined
+  giveUpRef(core, entry)
+  return new ChildStartFailed({ path: core.path, id: entry.spec.id, reason: outcome.reason })
 }
 
 const notFromOutside = "its supervisor is dynamic, and makes its children itself: start it with the startChild of that"

@@ -8,12 +8,12 @@ import {
   MaxChildrenReached,
   type SupervisorDown
 } from "../SupervisorError.ts"
-import { call, type CallFailed, startNow, terminate } from "./calls.ts"
+import { call, type CallFailed, startError, terminate } from "./calls.ts"
 import { Entry } from "./children.ts"
 import type { DynamicCore } from "./dynamic.ts"
 import { DynamicChild, terminateChild } from "./dynamicChild.ts"
 import { copyOf, spend } from "./ownSpec.ts"
-import type { Step } from "./ranges.ts"
+import { startOne, type Step } from "./ranges.ts"
 import { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
@@ -96,13 +96,14 @@ function* startNew(
   const entry = new Entry(core.pathBelow, spec)
   order.entry = entry
   core.children.append(entry)
-  const started = yield* Effect.result(Effect.gen(() => startNow(core, entry)))
-  if (started._tag === "Failure") {
+  const outcome = yield* startOne(core, entry)
+  const error = startError(core, entry, outcome)
+  if (error !== undefined) {
     core.children.remove(entry)
-    return yield* started.failure
+    return yield* error
   }
   if (spec.restart === "temporary") spend(spec)
-  return new DynamicChild(core, entry, started.success.ignored)
+  return new DynamicChild(core, entry, outcome === "ignored")
 }
 
 const neverSignificant = "a dynamic supervisor does not shut itself down, so that none of its children is significant"
