@@ -27,7 +27,9 @@ measure("restart-few") -> fun restart_few/1;
 measure("restart-many") -> fun restart_many/1;
 measure("restart-group") -> fun restart_group/1;
 measure("stop") -> fun stop/1;
-measure("use") -> fun use/1.
+measure("use") -> fun use/1;
+measure("dynamic-start") -> fun dynamic_start/1;
+measure("dynamic-terminate") -> fun dynamic_terminate/1.
 
 %% The rows.
 
@@ -107,6 +109,23 @@ handle_call(query, _From, State) ->
 handle_cast(_Request, State) ->
     {noreply, State}.
 
+%% A call for each child, one after another.
+dynamic_start(Children) ->
+    Sup = supervise(simple_one_for_one),
+    {Taken, _} = micros(fun() -> start_children(Sup, Children) end),
+    stop_supervisor(Sup),
+    Taken.
+
+dynamic_terminate(Children) ->
+    Sup = supervise(simple_one_for_one),
+    Pids = start_children(Sup, Children),
+    {Taken, _} = micros(fun() -> [ok = supervisor:terminate_child(Sup, Pid) || Pid <- Pids] end),
+    stop_supervisor(Sup),
+    Taken.
+
+start_children(Sup, Children) ->
+    [element(2, supervisor:start_child(Sup, [])) || _ <- lists:seq(1, Children)].
+
 %% Supervisors.
 
 supervise(Strategy) ->
@@ -124,6 +143,8 @@ init(server) ->
     {ok, none};
 init({family, Children}) ->
     {ok, {flags(one_for_one), Children}};
+init(simple_one_for_one) ->
+    {ok, {flags(simple_one_for_one), workers(0, 1, none)}};
 init(Strategy) ->
     {ok, {flags(Strategy), persistent_term:get(specs)}}.
 

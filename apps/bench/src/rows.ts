@@ -2,7 +2,16 @@
 export type Side = "coppice" | "heard" | "effect" | "otp"
 
 /** The names of the rows, as the command line and the processes that measure them know them. */
-export type RowName = "start" | "memory" | "restart-few" | "restart-many" | "restart-group" | "stop" | "use"
+export type RowName =
+  | "start"
+  | "memory"
+  | "restart-few"
+  | "restart-many"
+  | "restart-group"
+  | "stop"
+  | "use"
+  | "dynamic-start"
+  | "dynamic-terminate"
 
 /** One line of the table. */
 export interface Row {
@@ -38,7 +47,9 @@ export const rows: ReadonlyArray<Row> = [
     sides: ["coppice", "heard", "otp"]
   },
   { name: "stop", title: "stop, one after another", unit: "µs", sides: ["coppice", "effect", "otp"] },
-  { name: "use", title: "ChildRef.use, per use", unit: "µs", sides: ["coppice", "effect", "otp"] }
+  { name: "use", title: "ChildRef.use, per use", unit: "µs", sides: ["coppice", "effect", "otp"] },
+  { name: "dynamic-start", title: "startChild of a dynamic supervisor", unit: "µs", sides: ["coppice", "otp"] },
+  { name: "dynamic-terminate", title: "terminateChild of a dynamic supervisor", unit: "µs", sides: ["coppice", "otp"] }
 ]
 
 /** How many children a supervisor has in the row with few restarts in the window. */

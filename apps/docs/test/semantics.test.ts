@@ -8,8 +8,8 @@ const tests = globSync("packages/coppice/test/rules/*.test.ts", { cwd: root })
   .map((file) => readFileSync(root + file, "utf8"))
   .join("\n")
 
-const points = [...guide.matchAll(/^- \*\*([A-Z]\d+)\*\* /gm)].map((match) => match[1]!)
-const rules = new Set([...tests.matchAll(/\brule\(\s*"([A-Z]\d+)"/g)].map((match) => match[1]!))
+const points = [...guide.matchAll(/^- \*\*([A-Z]+\d+)\*\* /gm)].map((match) => match[1]!)
+const rules = new Set([...tests.matchAll(/\brule\(\s*"([A-Z]+\d+)"/g)].map((match) => match[1]!))
 
 describe("semantics.md", () => {
   it("has a test for each of its points", () => {

@@ -16,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
-import { RefState, TypeId } from "./internal/refState.ts"
+import { defaultPatience, RefState, TypeId } from "./internal/refState.ts"
 import type { ChildDown, ChildUnavailable } from "./SupervisorError.ts"
 
 /**
@@ -134,8 +134,6 @@ export interface ServiceClass<in out Self, in out Key extends string, in out I, 
   /** `changes` of the ref in the context. */
   readonly changes: Stream.Stream<Alive<S>, never, Self>
 }
-
-const defaultPatience: Duration.Input = "5 seconds"
 
 /**
  * Creates a class that is a ref to the service of a tag. `patience` is the default of its uses.

@@ -13,10 +13,9 @@
  */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Child from "./Child.ts"
@@ -25,10 +24,12 @@ import { build } from "./internal/build.ts"
 import type { Ids, Needs, NoDuplicates, Replaced, Replacements, Requires, UnknownIds } from "./internal/flow.ts"
 import { makeHandle, type TypeId } from "./internal/handle.ts"
 import { Launched } from "./internal/launched.ts"
+import { layerOf } from "./internal/layerOf.ts"
 import { standsFor } from "./internal/ownLayer.ts"
 import { CurrentParent } from "./internal/parent.ts"
+import { restartLimit } from "./internal/restartLimit.ts"
 import type { AnyLayer, Spec } from "./internal/spec.ts"
-import type { Settings, SupervisorCore } from "./internal/supervisorCore.ts"
+import type { Settings } from "./internal/supervisorCore.ts"
 import { tell } from "./internal/telling.ts"
 import type { SupervisionTree } from "./SupervisionTree.ts"
 import type {
@@ -213,21 +214,13 @@ export interface Supervisor<Id extends string = string> {
   readonly events: Stream.Stream<SupervisorEvent>
 }
 
-const defaultIntensity = 3
-const defaultPeriod: Duration.Input = "5 seconds"
-
 type AnyOptions = Options<Strategy, any, ReadonlyArray<Layer.Any>>
 
 type AnyDependencies = readonly [Layer.Layer<never>, ...Array<Layer.Layer<never>>]
 
 const settingsOf = (options: AnyOptions): Settings => ({
   strategy: options.strategy,
-  intensity: options.intensity ?? defaultIntensity,
-  period: options.period ?? defaultPeriod,
-  periodMillis: Option.match(Duration.fromInput(options.period ?? defaultPeriod), {
-    onNone: () => NaN,
-    onSome: Duration.toMillis
-  }),
+  ...restartLimit(options),
   autoShutdown: options.autoShutdown ?? "never",
   children: options.children as ReadonlyArray<unknown> as ReadonlyArray<Spec>,
   onEscalation: options.onEscalation
@@ -302,28 +295,12 @@ export const make = <
 const layersOf = <Out>(
   name: string,
   options: AnyOptions,
-  toService?: (handle: Supervisor<string>) => Context.Context<Out>
+  toService: (handle: Supervisor<string>) => Context.Context<Out>
 ): {
   readonly layer: Layer.Layer<Out, ChildStartFailed>
   readonly layerNoDeps: Layer.Layer<Out, ChildStartFailed>
 } => {
-  const service = (core: SupervisorCore): Context.Context<Out> =>
-    toService === undefined ? Context.empty() as Context.Context<any> : toService(makeHandle(core))
-  const layerNoDeps: Layer.Layer<Out, ChildStartFailed> = Layer.fromBuildMemo((memoMap, scope) =>
-    Effect.map(
-      Effect.suspend(() =>
-        build(
-          name,
-          settingsOf(options),
-          memoMap,
-          scope,
-          layerNoDeps as Layer.Layer<any, ChildStartFailed>,
-          service as any
-        )
-      ),
-      service
-    )
-  )
+  const layerNoDeps = layerOf(name, () => settingsOf(options), (core) => toService(makeHandle(core)))
   const dependencies = dependenciesOf(options)
   return {
     layerNoDeps,
@@ -348,7 +325,7 @@ export const layer = <
   name: string,
   options: Options<S, Children, Deps>
 ): Layer.Layer<never, ChildStartFailed | Layer.Error<Deps[number]>, Needs<S, Children, Deps>> =>
-  layersOf<never>(name, options as AnyOptions).layer
+  layersOf<never>(name, options as AnyOptions, () => Context.empty()).layer
 
 /**
  * A class made with `Service`: the supervisor's tag, its layers, and its operations on the supervisor in the context.

@@ -107,6 +107,22 @@ export class ChildAlreadyPresent extends Schema.TaggedError<ChildAlreadyPresent>
 }
 
 /**
+ * A dynamic supervisor has as many children as it may have, restarting ones included (rule EL8). Nothing was run. Elixir's
+ * `max_children`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MaxChildrenReached extends Schema.TaggedError<MaxChildrenReached>()("MaxChildrenReached", {
+  path: Schema.String,
+  maxChildren: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.path} has all the ${this.maxChildren} children it may have: nothing was started`
+  }
+}
+
+/**
  * A child or a supervisor that cannot be: a duplicate or malformed id, a bad combination, a number out of range (rules
  * A8, V1–V4). `startChild` fails with it; in an initial list or in a supervisor's options it is a defect.
  *

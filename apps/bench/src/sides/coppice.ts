@@ -1,4 +1,4 @@
-import { Child, ChildRef, Supervisor } from "coppice"
+import { Child, ChildRef, DynamicSupervisor, Supervisor } from "coppice"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -100,6 +100,25 @@ const use: Measure = (uses) =>
     return yield* micros(repeat(DbRef.use((db) => db.query), uses))
   }).pipe(Effect.scoped, Effect.provide(DbRef.layer), Effect.orDie)
 
+const dynamic = DynamicSupervisor.make("bench", {
+  ...options,
+  child: (_number: number) => Child.effect("child", Effect.never)
+})
+
+// A call for each child, one after another.
+const dynamicStart: Measure = (children) =>
+  Effect.gen(function*() {
+    const supervisor = yield* dynamic
+    return yield* micros(Effect.forEach(numbers(children), supervisor.startChild))
+  }).pipe(Effect.scoped, Effect.orDie)
+
+const dynamicTerminate: Measure = (children) =>
+  Effect.gen(function*() {
+    const supervisor = yield* dynamic
+    const handles = yield* Effect.forEach(numbers(children), supervisor.startChild)
+    return yield* micros(Effect.forEach(handles, supervisor.terminateChild, { discard: true }))
+  }).pipe(Effect.scoped, Effect.orDie)
+
 /** The rows of Coppice, with nobody listening. */
 export const coppice: { readonly [Name in RowName]: Measure } = {
   start,
@@ -108,7 +127,9 @@ export const coppice: { readonly [Name in RowName]: Measure } = {
   "restart-many": restartMany(unheard),
   "restart-group": restartGroup(unheard),
   stop,
-  use
+  use,
+  "dynamic-start": dynamicStart,
+  "dynamic-terminate": dynamicTerminate
 }
 
 /** The rows with one listener at the root. */

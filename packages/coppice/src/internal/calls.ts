@@ -12,12 +12,13 @@ import {
   ChildRestarting,
   ChildRunning,
   ChildStartFailed,
-  type InvalidChild,
+  InvalidChild,
   SupervisorDown
 } from "../SupervisorError.ts"
 import { type ChildState, Entry } from "./children.ts"
+import { keepOrForget } from "./keeping.ts"
 import { CurrentParent, CurrentStart } from "./parent.ts"
-import { startOne, type Step, stopOne } from "./ranges.ts"
+import { type StartFailure, startOne, type Step, stopOne } from "./ranges.ts"
 import { giveUpRef } from "./refs.ts"
 import type { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
@@ -66,7 +67,10 @@ export interface Listed {
  * Has the loop do something and waits for the answer. Calls have no timeout and are handled one at a time (rules C11,
  * C12); a caller that is interrupted does not undo its call.
  */
-const call = <A, E>(core: SupervisorCore, operation: () => Effect.fn.Return<A, E>): Effect.Effect<A, E | CallFailed> =>
+export const call = <A, E>(
+  core: SupervisorCore,
+  operation: () => Effect.fn.Return<A, E>
+): Effect.Effect<A, E | CallFailed> =>
   Effect.withFiber<A, E | CallFailed>((fiber) => {
     const during = waitingFor(core, fiber.context)
     if (during !== undefined) return Effect.fail(new CallFromWithin({ path: core.path, during }))
@@ -115,14 +119,10 @@ function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartF
   // By hand: whatever the child has been through counts no more.
   core.accounts.delete(entry)
   const outcome = yield* startOne(core, entry)
-  const { id } = entry.spec
-  if (outcome === "aborted") return yield* new SupervisorDown({ path: core.path })
-  if (typeof outcome === "object") {
-    giveUpRef(core, entry)
-    return yield* new ChildStartFailed({ path: core.path, id, reason: outcome.reason })
-  }
+  const error = startError(core, entry, outcome)
+  if (error !== undefined) return yield* error
   return {
-    id,
+    id: entry.spec.id,
     path: entry.path,
     incarnation: entry.number,
     ignored: outcome === "ignored",
@@ -130,15 +130,30 @@ function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartF
   }
 }
 
+/** What the caller of a start that did not succeed is told. */
+export const startError = (
+  core: SupervisorCore,
+  entry: Entry,
+  outcome: StartFailure | "ignored" | "aborted" | undefined
+): ChildStartFailed | SupervisorDown | undefined => {
+  if (outcome === "aborted") return new SupervisorDown({ path: core.path })
+  if (typeof outcome !== "object") return undefined
+  giveUpRef(core, entry)
+  return new ChildStartFailed({ path: core.path, id: entry.spec.id, reason: outcome.reason })
+}
+
+const notFromOutside = "its supervisor is dynamic, and makes its children itself: start it with the startChild of that"
+
 /** Rules C1–C4: what is wrong with the spec is said before the id is looked up. */
 export const startChild = (core: SupervisorCore, spec: Spec) =>
   Effect.withFiber((fiber) => {
     const supplied = suppliedBy(fiber.context)
     return call(core, function*(): Step<Handle, StartChildError> {
-      const invalid = checkChild(core.path, spec, core.settings.autoShutdown)
-      if (invalid !== undefined) return yield* invalid
       const { path } = core
       const { id } = spec
+      const invalid = checkChild(path, spec, core.settings.autoShutdown)
+      if (invalid !== undefined) return yield* invalid
+      if (core.dynamic !== undefined) return yield* new InvalidChild({ path, id, problem: notFromOutside })
       const listed = core.children.get(id)
       if (listed?.state === "running") {
         return yield* new ChildAlreadyStarted({ path, id, incarnation: listed.number })
@@ -162,15 +177,19 @@ const suppliedBy = (caller: Context.Context<never>): Context.Context<never> =>
 /** Rules C1, C5. */
 export const terminateChild = (core: SupervisorCore, id: string) =>
   call(core, function*(): Step<void, ChildNotFound> {
-    const entry = yield* find(core, id)
-    const cancelled = entry.retry !== undefined
-    const ending = stopOne(core, entry)
-    if (ending !== undefined) yield* ending
-    giveUpRef(core, entry)
-    // A retry would have started the later ones of a group as well.
-    if (cancelled) { for (const other of core.children) if (other.isDown) giveUpRef(core, other) }
-    if (entry.spec.restart === "temporary") core.children.remove(entry)
+    yield* terminate(core, yield* find(core, id))
   })
+
+/** Stops one child for good. */
+export function* terminate(core: SupervisorCore, entry: Entry): Step {
+  const cancelled = entry.retry !== undefined
+  const ending = stopOne(core, entry)
+  if (ending !== undefined) yield* ending
+  giveUpRef(core, entry)
+  // A retry would have started the later ones of a group as well.
+  if (cancelled) { for (const other of core.children) if (other.isDown) giveUpRef(core, other) }
+  keepOrForget(core, entry)
+}
 
 /** Rules C1, C6, C7. */
 export const restartChild = (core: SupervisorCore, id: string) =>

@@ -7,9 +7,11 @@ import { ChildStartFailed } from "../SupervisorError.ts"
 import type { Verdict } from "../SupervisorEvent.ts"
 import { nextDelay } from "./backoff.ts"
 import type { Entry, Retry } from "./children.ts"
+import { keepOrForget, withoutKeeping } from "./keeping.ts"
 import { type StartFailure, startFrom, startOne, type Step, stopDownTo } from "./ranges.ts"
 import { giveUpRef, leaveRefs } from "./refs.ts"
 import type { RestartKind } from "./restartWindow.ts"
+import { stopAll } from "./stopAll.ts"
 import { end } from "./stopping.ts"
 import { firstAffected } from "./strategy.ts"
 import type { ExitMessage, SupervisorCore } from "./supervisorCore.ts"
@@ -52,7 +54,7 @@ const lastResort = Effect.fnUntraced(function*(core: SupervisorCore, cause: Caus
   core.stopOrdered = true
   core.status = "stopping"
   leaveRefs(core)
-  yield* Effect.exit(Effect.gen(() => stopDownTo(core, core.children.first, false)))
+  yield* Effect.exit(Effect.gen(() => stopAll(core)))
   core.status = "failed"
   refuseCalls(core)
   core.report.guard(() => Deferred.doneUnsafe(core.started, Exit.failCause(cause)))
@@ -113,12 +115,12 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
     case "fail":
       return failChild(core, entry, reason)
     case "shut-down":
-      if (entry.spec.restart === "temporary") core.children.remove(entry)
+      keepOrForget(core, entry)
       return shutdown()
     case "keep":
     case "remove":
       giveUpRef(core, entry)
-      if (decision === "remove") core.children.remove(entry)
+      keepOrForget(core, entry)
       return
   }
 }
@@ -143,7 +145,7 @@ function* decide(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<V
     core.settings.autoShutdown,
     () => hasActiveSignificant(core, entry)
   )
-  if (verdict !== "restart") return verdict
+  if (verdict !== "restart") return withoutKeeping(core, verdict)
   if (entry.spec.backoff !== undefined || core.waiting !== undefined) {
     const delay = yield* delayOf(core, entry, reason)
     if (delay === "exhausted") return entry.spec.onExhausted === "escalate" ? "exhausted" : "fail"
@@ -199,6 +201,7 @@ const failChild = (core: SupervisorCore, entry: Entry, reason: ExitReason): unde
     core.publish({ _tag: "ChildFailed", path, incarnation: number, timeMillis: core.nowMillis(), reason })
   }
   core.report.childFailed(entry, reason)
+  keepOrForget(core, entry)
   return undefined
 }
 
@@ -299,7 +302,7 @@ function* finish(core: SupervisorCore, reason: ExitReason): Step {
   const wasUp = core.status === "running"
   core.status = "stopping"
   leaveRefs(core)
-  yield* stopDownTo(core, core.children.first, false)
+  yield* stopAll(core)
   core.status = reason._tag === "GaveUp" ? "failed" : "stopped"
   core.lastExit = { reason, timeMillis: core.nowMillis() }
   refuseCalls(core)

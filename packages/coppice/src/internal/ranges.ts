@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { type ExitReason, killed, shutdown } from "../ExitReason.ts"
 import type { Entry } from "./children.ts"
+import { keepOrForget } from "./keeping.ts"
 import { giveUpRef } from "./refs.ts"
 import { start } from "./starting.ts"
 import { end } from "./stopping.ts"
@@ -41,7 +42,7 @@ export function* startOne(
     incarnation.publish("ChildIgnored")
     entry.down("stopped")
     giveUpRef(core, entry)
-    if (entry.spec.restart === "temporary") core.children.remove(entry)
+    keepOrForget(core, entry)
     return outcome
   }
   entry.down("failed")

@@ -11,6 +11,9 @@ import type { Alive, ChildRef, Options } from "../ChildRef.ts"
 import { ChildDown, ChildUnavailable } from "../SupervisorError.ts"
 import { forkObserved, type Observer } from "./forkObserved.ts"
 
+/** How long a use waits for a child that is starting or restarting, unless it says otherwise. */
+export const defaultPatience: Duration.Input = "5 seconds"
+
 /** The key of a ref. */
 export const TypeId = "~coppice/ChildRef"
 

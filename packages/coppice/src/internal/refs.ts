@@ -86,8 +86,10 @@ export const leaveRefs = (core: SupervisorCore): void => {
   inside.clear()
 }
 
-// The incarnation above whose child may be started again, and with it what has ended inside it.
+// The incarnation above whose child may be started again, and with it what has ended inside it. What a dynamic supervisor
+// had is not started again with it (rule U3).
 const hostOf = (core: SupervisorCore): Incarnation | undefined => {
+  if (core.dynamic !== undefined) return undefined
   const host = core.parent?.incarnation
   if (host === undefined || host.entry.incarnation !== host) return undefined
   const { status } = host.supervisor

@@ -1,5 +1,6 @@
 import * as Duration from "effect/Duration"
 import { InvalidChild } from "../SupervisorError.ts"
+import { checkDynamic } from "./dynamic.ts"
 import { Spec } from "./spec.ts"
 import type { Settings } from "./supervisorCore.ts"
 
@@ -57,6 +58,7 @@ export const checkSettings = (path: string, settings: Settings): Error | undefin
       }`
     )
   }
+  if (settings.dynamic !== undefined) return checkDynamic(path, settings.dynamic)
   const ids = new Set<string>()
   for (const spec of children) {
     if (!(spec instanceof Spec)) return new TypeError(`${path}: children are made with Child.effect, .layer and so on`)

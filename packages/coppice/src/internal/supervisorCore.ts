@@ -10,6 +10,7 @@ import { type ChildStartFailed, InvalidChild } from "../SupervisorError.ts"
 import type { SupervisorEvent } from "../SupervisorEvent.ts"
 import type { Account } from "./backoff.ts"
 import { Children, Entry, type Retry } from "./children.ts"
+import { Dynamic, type DynamicSettings } from "./dynamic.ts"
 import { EventHub } from "./eventHub.ts"
 import type { Incarnation } from "./incarnation.ts"
 import { Mailbox } from "./mailbox.ts"
@@ -50,6 +51,8 @@ export interface Settings {
   readonly autoShutdown: AutoShutdown
   readonly children: ReadonlyArray<Spec>
   readonly onEscalation: ((error: RestartIntensityExceeded) => Effect.Effect<void>) | undefined
+  /** What makes it a dynamic supervisor, if it is one. */
+  readonly dynamic?: DynamicSettings | undefined
 }
 
 type Annotations = Readonly<Record<string, unknown>>
@@ -75,6 +78,8 @@ export class SupervisorCore {
   readonly parent: Parent | undefined
   readonly settings: Settings
   readonly children = new Children()
+  /** What a dynamic supervisor has besides; undefined for any other. */
+  readonly dynamic: Dynamic | undefined
   readonly refs = new Refs()
   /** Of those children that have a backoff: how far they are in it, and since when they are up. */
   readonly accounts = new WeakMap<Entry, Account>()
@@ -131,6 +136,7 @@ export class SupervisorCore {
     this.tally = Context.get(context, MetricsOn) ? new Tally() : undefined
     this.surroundings = surroundings
     this.isGroup = isGroup(settings.strategy)
+    this.dynamic = settings.dynamic === undefined ? undefined : new Dynamic(settings.dynamic)
     this.logAnnotations = unlessEmpty(Context.get(context, References.CurrentLogAnnotations))
     this.spanAnnotations = unlessEmpty(Context.get(context, References.TracerSpanAnnotations))
     // One flat map, so that what each child adds stays a short chain on top of it.

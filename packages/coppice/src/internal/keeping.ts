@@ -1,0 +1,19 @@
+import type { Verdict } from "../SupervisorEvent.ts"
+import type { Entry } from "./children.ts"
+import type { SupervisorCore } from "./supervisorCore.ts"
+
+/** Whether a child that is down stays listed: not a temporary one (rule R3), and none of a dynamic supervisor (D3). */
+const staysListed = (core: SupervisorCore, entry: Entry): boolean =>
+  core.dynamic === undefined && entry.spec.restart !== "temporary"
+
+/** The verdict on a child that left, where the supervisor keeps none that is down. */
+export const withoutKeeping = (core: SupervisorCore, verdict: Verdict): Verdict =>
+  verdict === "keep" && core.dynamic !== undefined ? "remove" : verdict
+
+/** A child is down, and nothing is going to start it again: it stays listed, or it is forgotten. */
+export const keepOrForget = (core: SupervisorCore, entry: Entry): void => {
+  if (staysListed(core, entry)) return
+  core.children.remove(entry)
+  if (core.dynamic === undefined) return
+  for (const run of core.dynamic.takeWaiting(entry)) core.report.guard(run)
+}

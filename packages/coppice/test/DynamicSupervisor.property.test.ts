@@ -1,0 +1,157 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Child, DynamicSupervisor, type ExitReason } from "coppice"
+import { Effect, Exit, Fiber, Logger, Schema, Scope } from "effect"
+import { type AnyChild, Kit, type Outcome, patient } from "./support/kit.ts"
+import { pass, settle, withQuiet } from "./support/quiet.ts"
+
+const keys = ["a", "b", "c", "d"] as const
+const maxChildren = 3
+
+const Action = Schema.Struct({
+  what: Schema.Literals([
+    "start",
+    "start",
+    "start",
+    "ensure",
+    "run",
+    "interrupt run",
+    "terminate",
+    "terminate handle",
+    "crash",
+    "crash",
+    "return",
+    "release"
+  ]),
+  key: Schema.Literals(keys),
+  restart: Schema.Literals(["permanent", "transient", "temporary"]),
+  first: Schema.Literals(["ok", "ok", "ok", "hold", "hold-fail", "fail", "ignore"]),
+  next: Schema.Array(Schema.Literals(["ok", "ok", "fail", "ignore", "hold", "hold-fail"])).check(Schema.isMaxLength(4)),
+  slowStop: Schema.Boolean
+})
+type Action = typeof Action.Type
+
+type Job = Child.Options & { readonly starts: ReadonlyArray<Outcome>; readonly slowStop: boolean }
+
+/** What has been asked for, and what came of it. */
+class Session {
+  readonly kit = new Kit()
+  readonly answers: Array<Fiber.Fiber<unknown, unknown>> = []
+  readonly runs: Array<Fiber.Fiber<ExitReason.ExitReason, unknown>> = []
+  readonly handles: Array<DynamicSupervisor.ChildHandle> = []
+  /** The children that have been made. Each has a name of its own, so that none is taken for another. */
+  readonly made: Array<string> = []
+  /** The name of the latest child of each key. */
+  readonly names = new Map<string, string>()
+}
+
+const pool = (session: Session) =>
+  DynamicSupervisor.make("pool", {
+    ...patient,
+    maxChildren,
+    key: (key) => key,
+    child: (key: string, job: Job): AnyChild => {
+      const name = `${key}${session.made.length}`
+      session.made.push(name)
+      session.names.set(key, name)
+      return session.kit.child(name, job)
+    }
+  })
+
+type Pool = Effect.Success<ReturnType<typeof pool>>
+
+const perform = Effect.fnUntraced(function*(session: Session, pool: Pool, action: Action) {
+  const { key, restart, slowStop } = action
+  const { answers, handles, kit, runs } = session
+  const job: Job = { restart, slowStop, starts: [action.first, ...action.next] } as Job
+  const ask = <A, E>(call: Effect.Effect<A, E>) => Effect.forkChild(call, { startImmediately: true })
+  const keep = (handle: DynamicSupervisor.ChildHandle) => void handles.push(handle)
+  const name = session.names.get(key)
+  switch (action.what) {
+    case "start":
+      answers.push(yield* ask(Effect.map(pool.startChild(key, job), keep)))
+      break
+    case "ensure":
+      answers.push(yield* ask(Effect.map(pool.ensureChild(key, job), keep)))
+      break
+    case "run":
+      runs.push(yield* ask(pool.run(key, job)))
+      break
+    case "interrupt run": {
+      const fiber = runs.shift()
+      if (fiber !== undefined) answers.push(yield* ask(Fiber.interrupt(fiber)))
+      break
+    }
+    case "terminate":
+      answers.push(yield* ask(pool.terminateChild(key)))
+      break
+    case "terminate handle": {
+      const handle = handles.at(-1)
+      if (handle !== undefined) answers.push(yield* ask(handle.terminate))
+      break
+    }
+    case "crash":
+      if (name !== undefined && kit.isUp(name)) yield* kit.crash(name)
+      break
+    case "return":
+      if (name !== undefined && kit.isUp(name)) yield* kit.leave(name, Effect.void)
+      break
+    case "release":
+      if (name !== undefined) yield* kit.release(name)
+  }
+  yield* settle
+})
+
+/** What is up is listed, once for its key, and no more than there may be. */
+const look = Effect.fnUntraced(function*(session: Session, pool: Pool) {
+  const { children } = yield* pool.tree
+  const ids = children.map(({ id }) => id)
+  assert.strictEqual(new Set(ids).size, ids.length, "one child for each key")
+  assert.isAtMost(ids.length, maxChildren)
+  for (const { id, state } of children) {
+    assert.isTrue(state !== "stopped" && state !== "failed", `${id} is ${state}, and listed`)
+    if (state === "running") assert.isTrue(session.kit.isUp(session.names.get(id)!), `${id} runs`)
+  }
+  for (const key of keys) {
+    const name = session.names.get(key)
+    if (name !== undefined && session.kit.isUp(name)) assert.include(ids, key)
+  }
+})
+
+// Whatever still holds is let go, as often as it takes on.
+const releaseAll = Effect.fnUntraced(function*(session: Session) {
+  const isWaiting = () => session.answers.some((answer) => answer.pollUnsafe() === undefined)
+  for (let round = 0; round < 50 && isWaiting(); round++) {
+    for (const name of session.made) yield* session.kit.release(name)
+  }
+  assert.isFalse(isWaiting(), "every call is answered")
+})
+
+describe("DynamicSupervisor", () => {
+  it.effect.prop(
+    "keeps its books whatever happens, answers every call, and leaves nothing",
+    { actions: Schema.Array(Action).check(Schema.isMaxLength(40)) },
+    ({ actions }) =>
+      withQuiet(Effect.gen(function*() {
+        const session = new Session()
+        const scope = yield* Scope.make()
+        const supervisor = yield* Scope.provide(pool(session), scope)
+        for (const action of actions) {
+          yield* perform(session, supervisor, action)
+          yield* look(session, supervisor)
+        }
+        // Behind whatever the supervisor is busy with.
+        const counting = yield* Effect.forkChild(supervisor.countChildren, { startImmediately: true })
+        session.answers.push(counting)
+        yield* releaseAll(session)
+        assert.isAtMost((yield* Fiber.join(counting)).specs, maxChildren)
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* pass("1 hour")
+        assert.isDefined(closing.pollUnsafe())
+        assert.deepStrictEqual(session.made.filter((name) => session.kit.isUp(name)), [])
+        // Whoever waits for an end has heard of it.
+        for (const handle of session.handles) yield* handle.await
+        for (const run of session.runs) assert.isDefined(run.pollUnsafe())
+      })).pipe(Effect.provide(Logger.layer([]))),
+    { arbitrary: { runs: 300 } }
+  )
+})

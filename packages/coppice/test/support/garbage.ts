@@ -1,0 +1,28 @@
+import { Effect } from "effect"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+
+setFlagsFromString("--expose-gc")
+const collect: () => void = runInNewContext("gc")
+
+// What a WeakRef has answered is kept until the current job is over: a macrotask of the real clock.
+const nextJob = Effect.callback<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
+/** Whether nothing holds what the reference points to. */
+export const collected = (reference: WeakRef<object>): Effect.Effect<boolean> =>
+  Effect.gen(function*() {
+    yield* nextJob
+    collect()
+    return reference.deref() === undefined
+  })
+
+/** The bytes in use after a collection. */
+export const heapUsed: Effect.Effect<number> = Effect.andThen(
+  nextJob,
+  Effect.sync(() => {
+    collect()
+    return process.memoryUsage().heapUsed
+  })
+)
