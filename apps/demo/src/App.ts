@@ -1,16 +1,16 @@
 /** The tree. */
-import { Child, Supervisor } from "coppice"
+import { Backoff, Child, Supervisor } from "coppice"
 import { JobStore } from "./JobStore.ts"
 import { recovery } from "./Recovery.ts"
-import { Web } from "./Web.ts"
-import { worker } from "./Worker.ts"
+import { liveness, Web } from "./Web.ts"
+import { hiring, Workers } from "./Workers.ts"
 
 // How many restarts are too many? More than anything we do to this tree on purpose. Chaos crashes 33 children in 5 seconds
-// on the average: six for the web server, eleven below the store, seventeen workers. Three workers that meet nothing but
+// on the average: five for the web server, nine below the store, nineteen of the work. Three workers that meet nothing but
 // poison crash 30 times. Each bound is more than the double of that sum.
 //
 // But not more than needed. What restarts do not mend, such as a full disk, is tried again at once, and a supervisor that
-// gave up is itself restarted by the next one: up to 20 times 100 starts, still over within a second.
+// gave up is itself restarted by the next one. Only the database has time to recover: its disk may have.
 const period = "5 seconds"
 
 // Rest-for-one, as the recovery uses the connection that the database gives it and must not outlive it.
@@ -18,14 +18,21 @@ const store = Supervisor.layer("store", {
   strategy: "rest-for-one",
   intensity: 30,
   period,
-  children: [Child.layer("database", JobStore.layer), Child.effect("recovery", recovery)]
+  children: [
+    Child.layer("database", JobStore.layer, {
+      backoff: Backoff.exponential("50 millis", "2 seconds"),
+      resetAfter: "1 second"
+    }),
+    Child.effect("recovery", recovery)
+  ]
 })
 
-const workers = Supervisor.layer("workers", {
-  strategy: "one-for-one",
-  intensity: 100,
+// Rest-for-one, as workers that are restarted together begin without any, and have to be hired anew.
+const work = Supervisor.layer("work", {
+  strategy: "rest-for-one",
+  intensity: 30,
   period,
-  children: [Child.effect("worker-1", worker), Child.effect("worker-2", worker), Child.effect("worker-3", worker)]
+  children: [Child.supervisor("workers", Workers), Child.layer("hiring", hiring)]
 })
 
 /**
@@ -38,7 +45,7 @@ export class App extends Supervisor.Service<App>()("@coppice/demo/app", {
   period,
   children: [
     Child.supervisor("store", store),
-    Child.supervisor("workers", workers),
-    Child.layer("web", Web, { shutdown: "5 seconds" })
+    Child.supervisor("work", work),
+    Child.layer("web", Web, { shutdown: "5 seconds", liveness })
   ]
 }) {}

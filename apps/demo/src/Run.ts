@@ -31,6 +31,7 @@ import { logger, showEvent, showWelcome } from "./View.ts"
  * - `database`: the file to keep jobs in; by default a temporary one.
  * - `port`: where to listen; 0 takes a free one.
  * - `pace`: how long a worker takes over a job.
+ * - `workers`: how many there are.
  * - `duration`: when to stop; by default on a signal only.
  * - `chaos`: the seed of random crashes; by default there are none.
  * - `verbose`: whether to log everything.
@@ -40,6 +41,7 @@ export interface Options {
   readonly database: Option.Option<string>
   readonly port: number
   readonly pace: Duration.Duration
+  readonly workers: number
   readonly duration: Option.Option<Duration.Duration>
   readonly chaos: Option.Option<string>
   readonly verbose: boolean
@@ -113,7 +115,7 @@ export const run = Effect.fn("run")(function*(options: Options) {
   )
   const databaseFile = Option.isSome(options.database) ? options.database.value : yield* temporary
   const port = yield* Ref.make(options.port)
-  const settings = Settings.of({ databaseFile, pace: options.pace, port })
+  const settings = Settings.of({ databaseFile, pace: options.pace, port, workers: options.workers })
 
   const tally = new Tally()
   const up = yield* Deferred.make<void>()

@@ -8,6 +8,8 @@ export class Settings extends Context.Service<Settings, {
   readonly databaseFile: string
   /** How long a worker takes over one job, so that there is something to watch and something to interrupt. */
   readonly pace: Duration.Duration
+  /** How many workers there are. */
+  readonly workers: number
   /** 0 asks for a free port. The first web server notes here which it got, and its successors keep it. */
   readonly port: Ref.Ref<number>
 }>()("@coppice/demo/Settings") {}

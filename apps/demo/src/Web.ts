@@ -2,9 +2,11 @@
  * The web server: a layer child that brings its routes, its socket and its own connection to the store.
  */
 import { NodeHttpServer } from "@effect/platform-node"
-import { Child, ExitReason, SupervisionTree } from "coppice"
-import { ByteSize, Effect, Layer, Option, Ref, Schema } from "effect"
+import { Child, ExitReason, type Probe, SupervisionTree } from "coppice"
+import { ByteSize, Effect, Latch, Layer, Option, Ref, Schema } from "effect"
 import {
+  FetchHttpClient,
+  HttpClient,
   HttpIncomingMessage,
   HttpRouter,
   HttpServer,
@@ -32,18 +34,21 @@ GET  /jobs          every job, and how many there are
 GET  /jobs/<id>     one job
 POST /jobs          submit a job: {"name": "…", "text": "…"}
 POST /crash/<path>  crash a child, such as /crash/app/store/database
+POST /hang          have this server answer nobody, until its supervisor finds out
 
 A text with ${poison} on its first line makes a worker panic; after ${maxTries} tries such a job is parked.
 `
 
 const Submitted = Schema.Struct({ id: Schema.Int, name: Schema.String, note: Schema.String })
 const Overview = Schema.Struct({ counts: Counts, jobs: Schema.Array(Job) })
+const Hanging = Schema.Struct({ hanging: Schema.Boolean })
 const Crashed = Schema.Struct({ crashed: Schema.String })
 const Problem = Schema.Struct({ error: Schema.String, known: Schema.optionalKey(Schema.Array(Schema.String)) })
 
 const submitted = HttpServerResponse.schemaJson(Submitted)
 const overview = HttpServerResponse.schemaJson(Overview)
 const oneJob = HttpServerResponse.schemaJson(Job)
+const hanging = HttpServerResponse.schemaJson(Hanging)
 const crashed = HttpServerResponse.schemaJson(Crashed)
 const problem = HttpServerResponse.schemaJson(Problem)
 
@@ -60,6 +65,10 @@ const TreeFormat = Schema.Struct({ format: Schema.optionalKey(Schema.Literals(["
 const routes = HttpRouter.use(Effect.fnUntraced(function*(router) {
   const store = yield* JobStore
   const { supervisor: root } = yield* Child.current
+
+  // Of this incarnation: the next one answers. Middleware cannot be interrupted unless it says so.
+  const answering = yield* Latch.make(true)
+  yield* router.addGlobalMiddleware((answer) => Effect.andThen(Effect.interruptible(answering.await), answer))
 
   yield* router.add("GET", "/", HttpServerResponse.text(help))
 
@@ -119,7 +128,20 @@ const routes = HttpRouter.use(Effect.fnUntraced(function*(router) {
       Effect.catchTag("UnknownPath", (error) => problem({ error: error.message, known: error.known }, { status: 404 }))
     )
   )
+
+  yield* router.add("POST", "/hang", Effect.andThen(answering.close, hanging({ hanging: true }, { status: 202 })))
 }))
+
+/** Asks the server what everybody asks it: one that does not answer any more does not get well by itself. */
+export const liveness = {
+  name: "GET /",
+  check: Effect.gen(function*() {
+    const port = yield* Ref.get((yield* Settings).port)
+    yield* HttpClient.filterStatusOk(yield* HttpClient.HttpClient).get(`http://${host}:${port}/`)
+  }).pipe(Effect.provide(FetchHttpClient.layer)),
+  interval: "500 millis",
+  timeout: "500 millis"
+} satisfies Probe.Liveness<Settings>
 
 // The port that the first incarnation got stays: an address must survive a crash.
 const keepPort = Layer.effectDiscard(Effect.gen(function*() {

@@ -64,6 +64,11 @@ const flags = {
     Flag.withDescription("How long a worker takes over a job; default: 500ms"),
     Flag.withDefault(Duration.millis(500))
   ),
+  workers: Flag.Int("workers").pipe(
+    Flag.filter((number) => number >= 1 && number <= 100, (number) => `${number} workers: there are from 1 to 100`),
+    Flag.withDescription("How many workers there are; default: 3"),
+    Flag.withDefault(3)
+  ),
   database: Flag.File("database").pipe(
     Flag.withDescription("Keep the jobs in this file, for one process at a time; default: a temporary file"),
     Flag.optional

@@ -117,7 +117,7 @@ describe("demo", () => {
         yield* Effect.forEach(good, (number) => submit(url, `good-${number}`, text(number)))
 
         assert.strictEqual(yield* crash(url, "app/store/database"), 202)
-        assert.strictEqual(yield* crash(url, "app/workers/worker-2"), 202)
+        assert.strictEqual(yield* crash(url, "app/work/workers/worker-2"), 202)
         assert.strictEqual(yield* crash(url, "app/web"), 202)
         yield* webRestarted(url)
         yield* Effect.forEach([1, 2], (number) => submit(url, `bad-${number}`, "PANIC\n"))
@@ -141,7 +141,7 @@ describe("demo", () => {
         assert.strictEqual(restarts.get("app/store/database"), 1)
         assert.strictEqual(restarts.get("app/store/recovery"), 1)
         assert.strictEqual(restarts.get("app/web"), 1)
-        const ofWorkers = [1, 2, 3].map((number) => restarts.get(`app/workers/worker-${number}`) ?? 0)
+        const ofWorkers = [1, 2, 3].map((number) => restarts.get(`app/work/workers/worker-${number}`) ?? 0)
         assert.strictEqual(ofWorkers.reduce((sum, restart) => sum + restart, 0), 7)
 
         assert.strictEqual(end.exitCode, 0)
@@ -149,10 +149,12 @@ describe("demo", () => {
           end.stdout.slice(end.stdout.indexOf("stopping")).flatMap((line) => /(\S+) stopped$/.exec(line)?.[1] ?? []),
           [
             "app/web",
-            "app/workers/worker-3",
-            "app/workers/worker-2",
-            "app/workers/worker-1",
-            "app/workers",
+            "app/work/hiring",
+            "app/work/workers/worker-1",
+            "app/work/workers/worker-2",
+            "app/work/workers/worker-3",
+            "app/work/workers",
+            "app/work",
             "app/store/recovery",
             "app/store/database",
             "app/store"
@@ -185,12 +187,65 @@ describe("demo", () => {
             "app/store/database",
             "app/store/recovery",
             "app/web",
-            "app/workers",
-            "app/workers/worker-1",
-            "app/workers/worker-2",
-            "app/workers/worker-3"
+            "app/work",
+            "app/work/hiring",
+            "app/work/workers",
+            "app/work/workers/worker-1",
+            "app/work/workers/worker-2",
+            "app/work/workers/worker-3"
           ]
         }
+      )
+    }).pipe(Effect.provide(services)), 10_000)
+
+  it.live("finds out that the web server hangs, and starts another on the same port", () =>
+    Effect.gen(function*() {
+      const demo = yield* start(yield* emptyFolder, "--port", "0")
+      const url = yield* demo.url
+
+      const { status } = yield* HttpClient.post(`${url}/hang`)
+      const waited = yield* HttpClient.get(url)
+      yield* webRestarted(url)
+      yield* demo.stop
+      const { stdout } = yield* demo.end
+
+      assert.strictEqual(status, 202)
+      assert.strictEqual(waited.status, 503, "who waits for an answer is told that there is none")
+      const exits = stdout.filter((line) => line.includes("app/web") && line.includes("it is restarted"))
+      assert.strictEqual(exits.length, 1)
+      assert.include(exits[0], "GET /")
+    }).pipe(Effect.provide(services)), 15_000)
+
+  it.live(
+    "gives the database time before it is restarted, and nothing else waits for it",
+    () =>
+      Effect.gen(function*() {
+        const demo = yield* start(yield* emptyFolder, "--port", "0", "--pace", "50ms")
+        const url = yield* demo.url
+
+        yield* crash(url, "app/store/database")
+        yield* submit(url, "meanwhile", text(1))
+        const { counts } = yield* settled(url)
+        yield* demo.stop
+        const { stdout } = yield* demo.end
+
+        assert.strictEqual(counts.done, 1)
+        assert.deepStrictEqual(
+          stdout.flatMap((line) => /app\/store\/database (.*restarted.*)$/.exec(line)?.[1] ?? []),
+          ["panicked: crashed over HTTP; it is restarted", "waits 50 ms before it is restarted"]
+        )
+      }).pipe(Effect.provide(services)),
+    10_000
+  )
+
+  it.live("has as many workers as it is told to", () =>
+    Effect.gen(function*() {
+      const demo = yield* start(yield* emptyFolder, "--port", "0", "--workers", "5")
+      const paths = restartsOf(yield* tree(yield* demo.url)).map(([path]) => path)
+
+      assert.deepStrictEqual(
+        paths.filter((path) => path.startsWith("app/work/workers/")),
+        [1, 2, 3, 4, 5].map((number) => `app/work/workers/worker-${number}`)
       )
     }).pipe(Effect.provide(services)), 10_000)
 
@@ -251,7 +306,9 @@ describe("demo", () => {
 
       const help = end.stdout.join("\n")
       assert.strictEqual(end.exitCode, 0)
-      for (const word of ["PANIC", "folder", "--port", "--for", "--chaos", "--seed", "--pace", "--database"]) {
+      for (
+        const word of ["PANIC", "folder", "--port", "--for", "--chaos", "--seed", "--pace", "--workers", "--database"]
+      ) {
         assert.include(help, word)
       }
     }).pipe(Effect.provide(services)), 10_000)
