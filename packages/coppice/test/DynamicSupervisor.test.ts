@@ -301,6 +301,28 @@ describe("a handle", () => {
       assert.deepStrictEqual(kit.take(), ["used"])
     }))
 
+  rule("has no use left when the supervisor ends while its child is restarting", () =>
+    Effect.gen(function*() {
+      let starts = 0
+      const layer = Layer.effect(
+        Db,
+        Effect.suspend(() => ++starts === 1 ? Effect.succeed({ name: "db", number: 1 }) : Effect.never)
+      )
+      const scope = yield* Scope.make()
+      const pool = yield* Scope.provide(
+        DynamicSupervisor.make("pool", { child: () => Child.layer("db", layer) }),
+        scope
+      )
+      const db = yield* pool.startChild()
+      yield* pool.exitChild(db, ExitReason.killed)
+      yield* settle
+      const using = yield* now(tag(db.use(() => Effect.void)))
+      const ended = yield* now(db.await)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(using.pollUnsafe(), Exit.succeed("ChildUnavailable"))
+      assert.deepStrictEqual(ended.pollUnsafe(), Exit.succeed(ExitReason.killed))
+    }))
+
   rule("of a child with a ref of its own uses that", () =>
     Effect.gen(function*() {
       class DbRef extends ChildRef.Service<DbRef>()("coppice/test/DynamicSupervisor.test/DbRef", Db) {}

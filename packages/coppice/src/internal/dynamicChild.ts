@@ -79,8 +79,7 @@ export const terminateChild = (
   child: string | DynamicChild
 ): Effect.Effect<void, ChildNotFound | CallFailed> =>
   call(core, function*(): Step<void, ChildNotFound> {
-    const entry = yield* find(core, child)
-    if (isListed(core, entry)) yield* terminate(core, entry)
+    yield* terminate(core, yield* find(core, child))
   })
 
 /** Whatever a child has built is what its own ref gives. */

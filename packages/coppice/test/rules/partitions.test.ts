@@ -20,6 +20,8 @@ const storeOf = (kit: Kit) =>
         Effect.sync(() => kit.note(`start ${id}`)),
         () => Effect.sync(() => kit.note(`stop ${id}`))
       )
+      // So that two resizes have the chance to mix.
+      yield* Effect.yieldNow
       yield* Child.forkLinked(Deferred.await(broken))
       return { number: Number(id), incarnation, crash: Deferred.fail(broken, "crashed") }
     })
