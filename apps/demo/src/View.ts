@@ -22,10 +22,14 @@ const colourOf: Record<SupervisorEvent.SupervisorEvent["_tag"], Colour> = {
   SupervisorGaveUp: "red",
   ChildStarting: "grey",
   ChildStarted: "green",
+  ChildReady: "green",
+  ChildHealthChanged: "grey",
   ChildIgnored: "grey",
   ChildStartFailed: "red",
   ChildExited: "red",
   ChildRestarting: "grey",
+  ChildBackingOff: "yellow",
+  ChildFailed: "red",
   ChildStopped: "yellow",
   ChildAbandoned: "red"
 }
