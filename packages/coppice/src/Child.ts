@@ -86,12 +86,12 @@ export interface Any extends Pipeable {
  *   and waits with it.
  * - `resetAfter`: how long it has to be up for its backoff to begin anew; default 1 minute.
  * - `onExhausted`: what happens when its backoff has ended: the supervisor gives up (`"escalate"`, the default), or the child
- *   is *failed*: down, until `restartChild`.
+ *   is *failed* (`"give-up"`): down, until `restartChild`; a significant child has then ended for good.
  * - `startTimeout`: how long a start may take, until it is ready; default `"Infinity"`. It is for the starts that are waited
  *   for: not for an `effect` without `readiness`.
  * - `readiness`: a probe that has to succeed before the child has started; default none.
  * - `liveness`: a probe whose failures end the child with `Unhealthy`; default none. What the checks of both need beyond what
- *   the child builds is required of the child.
+ *   the child builds is required of the child. A task, which is over when it has started, has neither.
  *
  * @category models
  * @since 0.1.0
@@ -292,7 +292,7 @@ export const supervisor = <const Id extends string, ROut, E, RIn, const O extend
 export const task = <const Id extends string, A, E, R>(
   id: ValidId<Id>,
   effect: Effect.Effect<A, E, R>,
-  options?: Options
+  options?: Options & { readonly readiness?: undefined; readonly liveness?: undefined }
 ): Child<Id, never, Exclude<R, Scope.Scope>> => new Spec(id, { kind: "task", run: effect as AnyEffect }, options) as any
 
 /**

@@ -137,11 +137,12 @@ export const ChildRestarting = Schema.TaggedStruct("ChildRestarting", { ...about
 export const ChildBackingOff = Schema.TaggedStruct("ChildBackingOff", {
   ...about,
   reason: ExitReason,
-  delayMillis: Schema.Finite
+  // @effect-diagnostics-next-line schemaNumber:off - a schedule may wait for ever
+  delayMillis: Schema.Number
 })
 
 /**
- * A child is down for good, as its backoff is exhausted: only `restartChild` starts it again.
+ * A child is down for good, as its backoff is exhausted: only `restartChild` starts it again, and no group restart does.
  *
  * @category events
  * @since 0.1.0

@@ -108,6 +108,8 @@ const reasons: Record<ExitReason.ExitReason["_tag"], ExitReason.ExitReason> = {
   Interrupted: of(interrupt(7)),
   Killed: ExitReason.killed,
   StartFailed: ExitReason.startFailed(ExitReason.failure("no database")),
+  StartTimedOut: ExitReason.startTimedOut(500),
+  Unhealthy: ExitReason.unhealthy("ping", Cause.fail("no answer")),
   ProviderDown: ExitReason.providerDown("db", "shop/Db", Cause.die("Service not found: shop/Db")),
   GaveUp: gaveUp(exceeded("app", "a", ExitReason.failure("no route")))
 }
@@ -131,6 +133,8 @@ describe("getCause", () => {
         ["Interrupted", Option.some(Cause.interrupt(7))],
         ["Killed", Option.none()],
         ["StartFailed", Option.some(Cause.fail("no database"))],
+        ["StartTimedOut", Option.none()],
+        ["Unhealthy", Option.some(Cause.fail("no answer"))],
         ["ProviderDown", Option.some(Cause.die("Service not found: shop/Db"))],
         ["GaveUp", Option.some(Cause.fail(reasons.GaveUp._tag === "GaveUp" ? reasons.GaveUp.error : undefined))]
       ]
@@ -185,6 +189,8 @@ describe("format", () => {
       "was interrupted, and not by its supervisor",
       "was killed",
       "could not start: no database",
+      "did not start within 500 ms",
+      "is unhealthy: ping failed: no answer",
       "needs shop/Db, and its sibling \"db\", which gives it, is down",
       "app gave up on \"a\": 4 restarts needed within 5 s, 3 allowed"
     ])

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Child, ExitReason, Supervisor, SupervisorEvent } from "coppice"
-import { Cause, Effect, Exit, type Layer, Schema, Scope, Stream } from "effect"
+import { Backoff, Child, ExitReason, Supervisor, SupervisorEvent } from "coppice"
+import { Cause, Effect, Exit, type Layer, Schedule, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { vi } from "vitest"
 import { patient, shutdown } from "./support/kit.ts"
@@ -717,6 +717,15 @@ describe("every event", () => {
       yield* world.kit.crash("a")
       yield* pass(1)
       for (const event of yield* take) seen.add(event._tag)
+      const ailing = Child.effect("e", Effect.andThen(Effect.sleep(1), Effect.fail("ailing")), {
+        backoff: Schedule.upTo(Backoff.fixed(1), { times: 1 }),
+        onExhausted: "give-up",
+        readiness: { check: Effect.void },
+        liveness: { check: Effect.void }
+      })
+      const other = yield* launch(Supervisor.layer("other", { strategy: "one-for-one", children: [ailing] }))
+      yield* pass(3)
+      for (const event of yield* other.take) seen.add(event._tag)
       assert.sameMembers(
         Array.from(seen),
         SupervisorEvent.SupervisorEvent.members.map((member) => member.fields._tag.schema.literal)

@@ -14,12 +14,29 @@ import type { SupervisorCore } from "./supervisorCore.ts"
 export interface Account {
   step: (now: number, input: Input) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
   attempt: number
+  /** Whether it is at its end, and the child is left down. */
+  isClosed: boolean
+}
+
+/** A start begins: until it is up, a child has no uptime. */
+export const forgetStart = (core: SupervisorCore, entry: Entry): void => {
+  if (entry.spec.backoff !== undefined) core.upSince.delete(entry)
 }
 
 /** Notes that an incarnation has started, as its uptime may close the account. */
 export const noteStart = (core: SupervisorCore, entry: Entry): void => {
   if (entry.spec.backoff !== undefined) core.upSince.set(entry, core.monotonicMillis())
 }
+
+/** The child is left down, until it is started by hand. */
+export const closeAccount = (core: SupervisorCore, entry: Entry): void => {
+  const account = core.accounts.get(entry)
+  if (account !== undefined) account.isClosed = true
+}
+
+/** Whether a child is down because its backoff has ended: a group restart passes it by. */
+export const isGivenUp = (core: SupervisorCore, entry: Entry): boolean =>
+  entry.spec.backoff !== undefined && core.accounts.get(entry)?.isClosed === true
 
 /**
  * How long a child waits before it is restarted, in milliseconds; without a backoff not at all. A child that was up for
@@ -33,7 +50,7 @@ export function* nextDelay(core: SupervisorCore, entry: Entry, reason: ExitReaso
   const uptime = upSince === undefined ? 0 : core.monotonicMillis() - upSince
   let account = core.accounts.get(entry)
   if (account === undefined || uptime >= resetAfterMillis) {
-    account = { step: yield* Schedule.toStep(backoff), attempt: 0 }
+    account = { step: yield* Schedule.toStep(backoff), attempt: 0, isClosed: false }
     core.accounts.set(entry, account)
   }
   const input = { reason, uptime: Duration.millis(uptime), attempt: ++account.attempt }

@@ -51,6 +51,8 @@ export class Incarnation implements Parent {
   ref: RefState<any, any> | undefined = undefined
   /** What its liveness probe has found; undefined where there is none. */
   health: Health | undefined = undefined
+  /** The fiber of the probe that runs. */
+  probe: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** Whether it has asked for the supervisor to give up. */
   escalated = false
   private nested: Map<string, SupervisorCore> | undefined = undefined
@@ -191,9 +193,10 @@ export class Incarnation implements Parent {
     this.supervisor.report.guard(() => ref.empty(this.path, this.number))
   }
 
-  /** Asks the fiber to go. */
+  /** Asks the fiber to go, and the probe first: a child that is ending is not checked. */
   interrupt(): void {
-    const fiber = this.fiber
+    const { fiber, probe } = this
+    if (probe !== undefined) this.supervisor.report.guard(() => probe.interruptUnsafe())
     if (fiber !== undefined) this.supervisor.report.guard(() => fiber.interruptUnsafe())
   }
 

@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import { type ExitReason, isClean, RestartIntensityExceeded, shutdown } from "../ExitReason.ts"
 import { ChildStartFailed } from "../SupervisorError.ts"
 import type { Verdict } from "../SupervisorEvent.ts"
-import { nextDelay } from "./backoff.ts"
+import { closeAccount, nextDelay } from "./backoff.ts"
 import type { Entry, Retry } from "./children.ts"
 import { keepOrForget, withoutKeeping } from "./keeping.ts"
 import { type StartFailure, startFrom, startOne, type Step, stopDownTo } from "./ranges.ts"
@@ -15,7 +15,7 @@ import { stopAll } from "./stopAll.ts"
 import { end } from "./stopping.ts"
 import { firstAffected } from "./strategy.ts"
 import type { ExitMessage, SupervisorCore } from "./supervisorCore.ts"
-import { judge } from "./verdict.ts"
+import { endsSupervisor, judge } from "./verdict.ts"
 
 /** After how many messages in a row others get their turn. */
 const fairness = 256
@@ -148,10 +148,18 @@ function* decide(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<V
   if (verdict !== "restart") return withoutKeeping(core, verdict)
   if (entry.spec.backoff !== undefined || core.waiting !== undefined) {
     const delay = yield* delayOf(core, entry, reason)
-    if (delay === "exhausted") return entry.spec.onExhausted === "escalate" ? "exhausted" : "fail"
+    if (delay === "exhausted") return whenExhausted(core, entry)
     if (delay > 0) return delay
   }
   return core.window.record(core.monotonicMillis(), kindOf(reason)) ? "restart" : "give-up"
+}
+
+// A significant child that is not restarted any more has ended for good (rules A1, A2).
+const whenExhausted = (core: SupervisorCore, entry: Entry): "exhausted" | "shut-down" | "fail" => {
+  const { onExhausted, significant } = entry.spec
+  if (onExhausted === "escalate") return "exhausted"
+  const ends = significant && endsSupervisor(core.settings.autoShutdown, () => hasActiveSignificant(core, entry))
+  return ends ? "shut-down" : "fail"
 }
 
 // A group that waits already is widened by the crash of a sibling, and goes on waiting.
@@ -195,6 +203,7 @@ function* waitToRestart(core: SupervisorCore, entry: Entry, reason: ExitReason, 
 // Its backoff is exhausted, and that is not its supervisor's end: it is down, and its siblings are none the worse.
 const failChild = (core: SupervisorCore, entry: Entry, reason: ExitReason): undefined => {
   entry.down("failed")
+  closeAccount(core, entry)
   giveUpRef(core, entry)
   if (core.events.heard > 0) {
     const { number, path } = entry
@@ -246,8 +255,10 @@ function* afterStart(
   if (failed.escalated) return giveUp(core, entry, reason, "escalated")
   const delay = yield* nextDelay(core, entry, reason)
   if (delay === "exhausted") {
-    if (entry.spec.onExhausted === "escalate") return giveUp(core, entry, reason, "exhausted")
+    const what = whenExhausted(core, entry)
+    if (what === "exhausted") return giveUp(core, entry, reason, "exhausted")
     failChild(core, entry, reason)
+    if (what === "shut-down") return shutdown()
     return core.isGroup ? yield* afterStart(core, yield* startFrom(core, entry.next, true)) : undefined
   }
   if (delay > 0) return yield* waitToRestart(core, entry, reason, delay)

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import { type ExitReason, killed, shutdown } from "../ExitReason.ts"
+import { isGivenUp } from "./backoff.ts"
 import type { Entry } from "./children.ts"
 import { keepOrForget } from "./keeping.ts"
 import { giveUpRef } from "./refs.ts"
@@ -61,9 +62,11 @@ export function* startFrom(
 ): Step<StartFailure | undefined> {
   for (let entry = first; entry !== undefined && !core.stopOrdered;) {
     const next: Entry | undefined = entry.next
-    if (restarting) entry.restarts++
-    const outcome = yield* startOne(core, entry)
-    if (typeof outcome === "object") return outcome
+    if (!restarting || !isGivenUp(core, entry)) {
+      if (restarting) entry.restarts++
+      const outcome = yield* startOne(core, entry)
+      if (typeof outcome === "object") return outcome
+    }
     entry = next
   }
   return

@@ -1,6 +1,6 @@
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import { pipeArguments } from "effect/Pipeable"
 import type { Backoff } from "../Backoff.ts"
@@ -22,11 +22,20 @@ export type AnyEffect<A = unknown> = Effect.Effect<A, AnyError>
 /** A user's layer, its types erased likewise. */
 export type AnyLayer = Layer.Layer<never, AnyError>
 
-/** A user's probe, its types erased likewise. */
-export type AnyProbe = Omit<Probe<never>, "check"> & { readonly check: AnyEffect }
+/** A user's probe with its defaults, its types erased likewise. */
+export interface AnyProbe {
+  readonly check: AnyEffect
+  readonly intervalMillis: number
+  readonly timeoutMillis: number
+}
 
-/** A user's liveness probe, its types erased likewise. */
-export type AnyLiveness = Omit<Liveness<never>, "check"> & { readonly check: AnyEffect }
+/** A user's liveness probe with its defaults, its types erased likewise. */
+export interface AnyLiveness extends AnyProbe {
+  readonly name: string
+  readonly startPeriodMillis: number
+  readonly failureThreshold: number
+  readonly successThreshold: number
+}
 
 /** What a start runs. */
 export type Start =
@@ -61,6 +70,28 @@ const defaultShutdown: Record<Start["kind"], Duration.Duration> = {
 /** After how long a child that is up has recovered, unless it says otherwise. */
 const defaultResetAfter: Duration.Input = "1 minute"
 
+const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
+
+type Unchecked<P> = Omit<P, "check"> & { readonly check: AnyEffect }
+
+const probe = (
+  { check, interval, timeout }: Unchecked<Probe<never>>,
+  defaultInterval: Duration.Input
+): AnyProbe => ({
+  // A check has a scope of its own: what it acquires is not kept until the child ends.
+  check: Effect.scoped(check),
+  intervalMillis: millis(interval ?? defaultInterval),
+  timeoutMillis: millis(timeout ?? "1 second")
+})
+
+const livenessProbe = (liveness: Unchecked<Liveness<never>>): AnyLiveness => ({
+  ...probe(liveness, "10 seconds"),
+  name: liveness.name ?? "liveness",
+  startPeriodMillis: millis(liveness.startPeriod ?? 0),
+  failureThreshold: liveness.failureThreshold ?? 3,
+  successThreshold: liveness.successThreshold ?? 1
+})
+
 const variance = { _Provides: identity, _Requires: identity }
 
 /** A child specification at run time. */
@@ -81,19 +112,23 @@ export class Spec {
   readonly ref: Context.Key<any, any> | undefined
   /** Whether `shutdown` is the default, which a supervisor inside the child prolongs. */
   readonly shutdownIsDefault: boolean
+  private readonly options: SpecOptions | undefined
 
   constructor(id: string, start: Start, options: SpecOptions | undefined) {
     this.id = id
     this.start = start
+    this.options = options
     this.restart = options?.restart ?? "permanent"
     this.significant = options?.significant ?? false
     this.ref = options?.ref
     this.backoff = options?.backoff
-    this.readiness = options?.readiness as AnyProbe | undefined
-    this.liveness = options?.liveness as AnyLiveness | undefined
-    this.resetAfterMillis = Duration.toMillis(Duration.fromInputUnsafe(options?.resetAfter ?? defaultResetAfter))
+    const readiness = options?.readiness as Unchecked<Probe<never>> | undefined
+    this.readiness = readiness === undefined ? undefined : probe(readiness, "1 second")
+    const liveness = options?.liveness as Unchecked<Liveness<never>> | undefined
+    this.liveness = liveness === undefined ? undefined : livenessProbe(liveness)
+    this.resetAfterMillis = millis(options?.resetAfter ?? defaultResetAfter)
     this.onExhausted = options?.onExhausted ?? "escalate"
-    this.startTimeoutMillis = Duration.toMillis(Duration.fromInputUnsafe(options?.startTimeout ?? "Infinity"))
+    this.startTimeoutMillis = millis(options?.startTimeout ?? "Infinity")
     const shutdown = options?.shutdown
     this.shutdownIsDefault = shutdown === undefined
     this.shutdown = shutdown === undefined
@@ -105,21 +140,7 @@ export class Spec {
 
   /** The same child, built from another layer. */
   withLayer(layer: AnyLayer): Spec {
-    const { backoff, liveness, onExhausted, readiness, ref, restart, significant } = this
-    const kind = this.type === "supervisor" ? "supervisor" : "layer"
-    const shutdown = this.shutdownIsDefault ? undefined : this.shutdown
-    return new Spec(this.id, { kind, layer }, {
-      backoff,
-      liveness,
-      onExhausted,
-      readiness,
-      ref,
-      resetAfter: this.resetAfterMillis,
-      restart,
-      shutdown,
-      significant,
-      startTimeout: this.startTimeoutMillis
-    })
+    return new Spec(this.id, { kind: this.type === "supervisor" ? "supervisor" : "layer", layer }, this.options)
   }
 
   get kind(): Start["kind"] {

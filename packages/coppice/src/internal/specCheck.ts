@@ -1,7 +1,8 @@
 import * as Duration from "effect/Duration"
+import * as Schedule from "effect/Schedule"
 import { InvalidChild } from "../SupervisorError.ts"
 import { checkDynamic } from "./dynamic.ts"
-import { Spec } from "./spec.ts"
+import { type AnyLiveness, type AnyProbe, Spec } from "./spec.ts"
 import type { Settings } from "./supervisorCore.ts"
 
 /** What is wrong with one child of a supervisor, if anything (rules A8, V2). */
@@ -15,6 +16,7 @@ export const checkChild = (
 }
 
 const restartTypes = ["permanent", "transient", "temporary"]
+const exhausteds = ["escalate", "give-up"]
 const strategies = ["one-for-one", "one-for-all", "rest-for-one"]
 const autoShutdowns = ["never", "any-significant", "all-significant"]
 
@@ -36,7 +38,25 @@ const problemOf = (spec: Spec, autoShutdown: Settings["autoShutdown"]): string |
   if (shutdown !== "brutal-kill" && !(Duration.toMillis(shutdown) >= 0)) {
     return `shutdown is a duration from zero, "Infinity" or "brutal-kill", not ${Duration.format(shutdown)}`
   }
-  return undefined
+  if (spec.backoff !== undefined && !Schedule.isSchedule(spec.backoff)) return "backoff is a Schedule"
+  if (!exhausteds.includes(spec.onExhausted)) {
+    return `onExhausted is one of ${oneOf(exhausteds)}, not "${spec.onExhausted}"`
+  }
+  return problemOfProbe("readiness", spec, spec.readiness) ?? problemOfProbe("liveness", spec, spec.liveness) ??
+    problemOfThresholds(spec.liveness)
+}
+
+const problemOfProbe = (what: string, { kind }: Spec, probe: AnyProbe | undefined): string | undefined => {
+  if (probe === undefined) return undefined
+  if (kind === "task") return `a task has no ${what}: when it has started, it is over`
+  return probe.intervalMillis > 0 ? undefined : `the interval of its ${what} is a duration longer than zero`
+}
+
+const problemOfThresholds = (liveness: AnyLiveness | undefined): string | undefined => {
+  if (liveness === undefined) return undefined
+  const { failureThreshold, successThreshold } = liveness
+  const wrong = [failureThreshold, successThreshold].find((threshold) => !Number.isInteger(threshold) || threshold < 1)
+  return wrong === undefined ? undefined : `the thresholds of its liveness are whole numbers from 1, not ${wrong}`
 }
 
 /** What is wrong with a supervisor, if anything: checked before anything starts (rules V3, V4, I9). */

@@ -5,7 +5,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { type ExitReason, failure, fromExit, startFailed, startTimedOut } from "../ExitReason.ts"
 import { InvalidChild } from "../SupervisorError.ts"
-import { noteStart } from "./backoff.ts"
+import { forgetStart, noteStart } from "./backoff.ts"
 import { childContext, explain } from "./childContext.ts"
 import type { Entry } from "./children.ts"
 import { Incarnation } from "./incarnation.ts"
@@ -29,6 +29,7 @@ export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect
   const incarnation = new Incarnation(core, entry, ++entry.number)
   entry.incarnation = incarnation
   entry.cancelRetry()
+  forgetStart(core, entry)
   entry.state = "starting"
   entry.startedAtMillis = core.nowMillis()
   incarnation.publish("ChildStarting")
@@ -37,8 +38,9 @@ export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect
   awaitRef(core, entry, context)
   if (how.kind !== "effect" || entry.spec.readiness !== undefined) return startInFiber(core, incarnation, how, context)
   hasStarted(incarnation)
-  isUp(incarnation, context)
+  isUp(incarnation)
   runBody(incarnation, how.run, context)
+  watchOver(incarnation, context)
   return "started"
 }
 
@@ -70,7 +72,8 @@ const startInFiber = (
       if (!inProgress.active) return
       end()
       incarnation.publish("ChildReady")
-      isUp(incarnation, context)
+      isUp(incarnation)
+      watchOver(incarnation, context)
       resume(Effect.succeed("started"))
     }
     incarnation.fork(acquire, Context.add(context, CurrentStart, inProgress), (_, exit) => {
@@ -85,14 +88,15 @@ const startInFiber = (
       if (readiness !== undefined) {
         hasStarted(incarnation)
         begin?.(value)
-        if (inProgress.active) awaitReady(incarnation, context, readiness, ready)
+        if (inProgress.active) awaitReady(incarnation, context, inProgress, readiness, ready)
         return
       }
       // Over before the body begins: from here on the child may call its supervisor, and stop it.
       end()
       hasStarted(incarnation)
-      isUp(incarnation, context)
+      isUp(incarnation)
       begin?.(value)
+      watchOver(incarnation, context)
       resume(Effect.succeed("started"))
     })
   })
@@ -179,22 +183,26 @@ const judgeStart = (
 }
 
 const hasStarted = (incarnation: Incarnation): void => {
-  const { entry, supervisor } = incarnation
-  noteStart(supervisor, entry)
   incarnation.publish("ChildStarted")
-  supervisor.report.started(incarnation)
+  incarnation.supervisor.report.started(incarnation)
 }
 
 // Started, and ready if it has to be: its end is judged from now on.
-const isUp = (incarnation: Incarnation, context: Context.Context<never>): void => {
+const isUp = (incarnation: Incarnation): void => {
   const { entry, supervisor } = incarnation
   incarnation.status = "running"
   entry.state = "running"
+  noteStart(supervisor, entry)
   fillRef(incarnation)
   supervisor.tally?.started(entry, supervisor.monotonicMillis())
-  if (entry.spec.liveness === undefined) return
+}
+
+// Last of all: the first check finds the body running.
+const watchOver = (incarnation: Incarnation, context: Context.Context<never>): void => {
+  const { liveness } = incarnation.entry.spec
+  if (liveness === undefined || incarnation.status !== "running") return
   incarnation.health = "unknown"
-  watch(incarnation, context, entry.spec.liveness)
+  watch(incarnation, context, liveness)
 }
 
 const runBody = (
