@@ -445,29 +445,37 @@ describe("what goes wrong in a stop", () => {
     "a supervisor that ends names the abandoned that have not, and only these",
     (world) =>
       Effect.gen(function*() {
-        const levers = { early: new Lever(), late: new Lever() }
+        const [fiber, finalizer, half, halfToo, late] = Array.from({ length: 5 }, () => new Lever())
         const scope = yield* Scope.make()
-        const stuck = (lever: Lever) => Effect.succeed(Effect.uninterruptible(lever.wait))
+        const stuck = (id: string, body: Lever | undefined, release: Lever | undefined) =>
+          Child.make(
+            id,
+            Effect.as(
+              Effect.addFinalizer(() => Effect.orDie(release?.wait ?? Effect.void)),
+              body === undefined ? Effect.never : Effect.uninterruptible(body.wait)
+            ),
+            { shutdown: 0 }
+          )
+        const children = [
+          stuck("fiber", fiber, undefined),
+          stuck("finalizer", undefined, finalizer),
+          stuck("half", half, halfToo),
+          stuck("late", late, undefined)
+        ]
         const app: Supervisor.Supervisor = yield* Scope.provide(
-          Supervisor.make("app", {
-            strategy: "one-for-one",
-            children: [
-              Child.make("early", stuck(levers.early), { shutdown: 0 }),
-              Child.make("late", stuck(levers.late), { shutdown: 0 })
-            ]
-          }),
+          Supervisor.make("app", { strategy: "one-for-one", children }),
           scope
         )
-        for (const id of ["early", "late"] as const) yield* Effect.forkChild(app.terminateChild(id))
+        for (const { id } of children) yield* Effect.forkChild(app.terminateChild(id))
         yield* pass("1 second")
-        yield* levers.early.pull(Effect.void)
+        for (const lever of [fiber, finalizer, half]) yield* lever!.pull(Effect.void)
         world.takeLines()
         yield* Scope.close(scope, Exit.void)
         assert.deepStrictEqual(
           world.takeMessages("Warn"),
-          ["1 abandoned, and still not ended: app/late (incarnation 1)"]
+          ["2 abandoned, and still not ended: app/half (incarnation 1), app/late (incarnation 1)"]
         )
-        yield* levers.late.pull(Effect.void)
+        for (const lever of [halfToo, late]) yield* lever!.pull(Effect.void)
       })
   )
 

@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Child, ExitReason, Supervisor, SupervisorMetrics } from "coppice"
+import { Backoff, Child, ExitReason, Supervisor, SupervisorMetrics } from "coppice"
 import { Effect, Exit, Metric, Scope } from "effect"
 import { patient, rule as test } from "./support/kit.ts"
 import { pass, settle } from "./support/quiet.ts"
@@ -76,10 +76,12 @@ describe("the metrics of a supervisor", () => {
 
   rule("tell how long restarts take, in the buckets of Effect's own histograms", (kit) =>
     Effect.gen(function*() {
+      // The last but one on the bound of a bucket, and neither the longest nor the shortest at the end.
+      const times = [7, 60, 50, 55]
       const slow = Child.make(
         "slow",
         Effect.flatMap(Child.current, ({ incarnation }) =>
-          Effect.delay(Effect.succeed(incarnation === 3 ? Effect.never : Effect.fail("x")), incarnation * 20))
+          Effect.delay(Effect.succeed(incarnation === 4 ? Effect.never : Effect.fail("x")), times[incarnation - 1]!))
       )
       const making = yield* Effect.forkChild(
         Supervisor.make("metrics/times", { strategy: "one-for-one", ...patient, children: [slow, kit.child("b")] })
@@ -89,16 +91,48 @@ describe("the metrics of a supervisor", () => {
       const own = Metric.histogram("metrics_test_times", {
         boundaries: [1, 5, 10, 50, 100, 500, 1000, 5000, 10_000, 60_000]
       })
-      yield* Metric.update(own, 40)
-      yield* Metric.update(own, 60)
+      for (const millis of times.slice(1)) {
+        yield* Metric.update(own, millis)
+      }
       assert.deepStrictEqual(
         (yield* series("metrics/times"))["coppice_time_to_restart_millis"],
         yield* Metric.value(own)
       )
     }))
 
+  rule("take a restart for one, from the crash on, however often it is tried", (kit) =>
+    Effect.gen(function*() {
+      yield* Supervisor.make("metrics/tries", {
+        strategy: "one-for-one",
+        ...patient,
+        children: [kit.child("a", { starts: ["ok", "fail", "ok"], backoff: Backoff.fixed("10 seconds") })]
+      })
+      yield* kit.crash("a")
+      yield* pass("20 seconds")
+      const { count, max, min } = (yield* series("metrics/tries"))["coppice_time_to_restart_millis"] as
+        & { readonly count: number }
+        & Record<"max" | "min", number>
+      assert.deepStrictEqual([count, min, max], [1, 20_000, 20_000])
+    }))
+
+  rule("take no restart by hand for one of theirs", (kit) =>
+    Effect.gen(function*() {
+      const app: Supervisor.Supervisor = yield* Supervisor.make("metrics/hand", {
+        strategy: "one-for-one",
+        children: [kit.child("a", { backoff: Backoff.fixed("10 seconds") })]
+      })
+      yield* kit.crash("a")
+      yield* pass("5 seconds")
+      yield* app.terminateChild("a")
+      yield* app.restartChild("a")
+      const all = yield* series("metrics/hand")
+      assert.strictEqual((all["coppice_time_to_restart_millis"] as { readonly count: number }).count, 0)
+      assert.deepStrictEqual(all["coppice_restarts{Failure}"], counter(0))
+    }))
+
   rule("tell its uptime and the length of its queue", (kit) =>
     Effect.gen(function*() {
+      yield* pass("2 seconds")
       const app: Supervisor.Supervisor = yield* Supervisor.make("metrics/queue", {
         strategy: "one-for-one",
         children: [kit.child("a")]
@@ -115,15 +149,18 @@ describe("the metrics of a supervisor", () => {
       yield* kit.release("slow")
     }))
 
-  rule("vanish with it", (kit) =>
+  rule("vanish with it, when it has stopped", (kit) =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       yield* Scope.provide(
-        Supervisor.make("metrics/gone", { strategy: "one-for-one", children: [kit.child("a")] }),
+        Supervisor.make("metrics/gone", { strategy: "one-for-one", children: [kit.child("a", { slowStop: true })] }),
         scope
       )
-      assert.isNotEmpty(Object.keys(yield* series("metrics/gone")))
-      yield* Scope.close(scope, Exit.void)
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* settle
+      assert.deepStrictEqual((yield* series("metrics/gone"))["coppice_children{stopping}"], gauge(1))
+      yield* pass("1 hour")
+      assert.isDefined(closing.pollUnsafe())
       assert.deepStrictEqual(yield* series("metrics/gone"), {})
     }))
 

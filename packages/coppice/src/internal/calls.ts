@@ -118,6 +118,7 @@ function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartF
   if (core.stopOrdered) return yield* new SupervisorDown({ path: core.path })
   // By hand: whatever the child has been through counts no more.
   core.accounts.delete(entry)
+  core.tally?.forget(entry)
   const outcome = yield* startOne(core, entry)
   const error = startError(core, entry, outcome)
   if (error !== undefined) return yield* error

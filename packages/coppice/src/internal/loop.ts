@@ -98,6 +98,7 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
     core.publish({ _tag: "ChildExited", path, incarnation: number, timeMillis, reason, verdict })
   }
   core.report.exited(incarnation, reason, verdict)
+  if (verdict === "restart") core.tally?.down(entry, core.monotonicMillis())
   const ending = end(incarnation, reason._tag === "Killed")
   if (ending !== undefined) {
     yield* ending

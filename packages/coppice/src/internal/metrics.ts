@@ -19,7 +19,7 @@ const abandoned = Metric.counter("coppice_abandoned", {
 })
 const finiteBounds = bucketsMillis.filter(Number.isFinite)
 const timeToRestart = Metric.histogram("coppice_time_to_restart_millis", {
-  description: "The time from the restart of a child until it runs again, in milliseconds",
+  description: "The time from the end of a child until it runs again, in milliseconds",
   boundaries: finiteBounds
 })
 const uptime = Metric.gauge("coppice_uptime_millis", { description: "How long a supervisor is up, in milliseconds" })

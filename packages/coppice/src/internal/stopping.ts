@@ -44,7 +44,7 @@ export const end = (incarnation: Incarnation, killed = false): Effect.Effect<voi
       ? Effect.delay(late, millis)
       : Effect.andThen(
         Effect.delay(Effect.sync(() => incarnation.supervisor.report.stopIsSlow(incarnation, millis)), slowMillis),
-        millis === Infinity ? Effect.void : Effect.delay(late, millis - slowMillis)
+        Effect.delay(late, millis - slowMillis)
       )
     timer = Effect.runForkWith(incarnation.supervisor.context)(patience)
   })

@@ -14,13 +14,23 @@ export class Tally {
   readonly timesToRestart = { buckets: bucketsMillis.map(() => 0), count: 0, min: 0, max: 0, sum: 0 }
   giveUps = 0
   abandonments = 0
-  // Since when children are being restarted.
+  // Since when those children are down that are going to be restarted.
   private readonly since = new WeakMap<Entry, number>()
 
-  /** A restart begins; a retry goes on with the same one. */
+  /** A child is down, and is going to be restarted. */
+  down(entry: Entry, nowMillis: number): void {
+    if (!this.since.has(entry)) this.since.set(entry, nowMillis)
+  }
+
+  /** A restart begins, or is tried again. */
   restarting(entry: Entry, reason: ExitReason, nowMillis: number): void {
     this.restarts.set(reason._tag, (this.restarts.get(reason._tag) ?? 0) + 1)
-    if (!this.since.has(entry)) this.since.set(entry, nowMillis)
+    this.down(entry, nowMillis)
+  }
+
+  /** What starts it next is no restart. */
+  forget(entry: Entry): void {
+    this.since.delete(entry)
   }
 
   started(entry: Entry, nowMillis: number): void {
