@@ -1,6 +1,6 @@
 import { assert, describe } from "@effect/vitest"
-import { Child, ChildRef, DynamicSupervisor, ExitReason, type SupervisorEvent } from "coppice"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { Backoff, Child, ChildRef, DynamicSupervisor, ExitReason, type SupervisorEvent } from "coppice"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
 import { collected, heapUsed } from "./support/garbage.ts"
 import { type AnyChild, type Kit, patient, rule as test, type WorkerOptions } from "./support/kit.ts"
 import { pass, settle } from "./support/quiet.ts"
@@ -443,4 +443,58 @@ describe("memory", () => {
         for (const big of made) assert.isTrue(yield* collected(big))
       })
   )
+})
+
+describe("a child that waits for its restart", () => {
+  const crashed = Effect.fnUntraced(function*(kit: Kit, options: { readonly maxChildren?: number } = {}) {
+    const pool = yield* keyed(kit, options)
+    const handle = yield* pool.startChild("a", { backoff: Backoff.fixed("10 seconds") })
+    kit.take()
+    yield* kit.crash("a")
+    kit.take()
+    return { handle, pool }
+  })
+
+  rule(
+    "is restarting, and counts (rabbitmq/rabbitmq-common#201, elixir-lang/elixir#7655)",
+    (kit) =>
+      Effect.gen(function*() {
+        const { pool } = yield* crashed(kit, { maxChildren: 1 })
+        assert.deepStrictEqual(yield* pool.countChildren, { specs: 1, active: 0, supervisors: 0, workers: 1 })
+        assert.deepStrictEqual((yield* pool.whichChildren).map(({ state }) => state), ["restarting"])
+        assert.strictEqual(yield* tag(pool.startChild("b")), "MaxChildrenReached")
+        assert.strictEqual(yield* tag(pool.startChild("a")), "ChildRestarting")
+        assert.strictEqual(yield* tag(pool.ensureChild("a")), "ChildRestarting")
+        yield* pass("10 seconds")
+        assert.deepStrictEqual(kit.take(), ["start a"])
+        assert.deepStrictEqual(yield* pool.countChildren, { specs: 1, active: 1, supervisors: 0, workers: 1 })
+      })
+  )
+
+  rule(
+    "is not started any more when it has been terminated, and who waits for its end hears of it",
+    (kit) =>
+      Effect.gen(function*() {
+        const { handle, pool } = yield* crashed(kit)
+        const waiting = yield* now(handle.await)
+        yield* handle.terminate
+        assert.strictEqual((yield* Fiber.join(waiting))._tag, "Failure")
+        assert.strictEqual(yield* tag(pool.startChild("a")), "ok")
+        assert.deepStrictEqual(kit.take(), ["start a"])
+        yield* pass("1 minute")
+        assert.deepStrictEqual(kit.take(), [])
+      })
+  )
+
+  rule("is forgotten when its backoff is exhausted and that ends not the supervisor", (kit) =>
+    Effect.gen(function*() {
+      const pool = yield* keyed(kit)
+      const handle = yield* pool.startChild("a", { backoff: Schedule.recurs(0), onExhausted: "give-up" })
+      yield* pool.startChild("b")
+      const waiting = yield* now(handle.await)
+      yield* kit.crash("a")
+      assert.strictEqual((yield* Fiber.join(waiting))._tag, "Failure")
+      assert.deepStrictEqual((yield* pool.whichChildren).map(({ id }) => id), ["b"])
+      assert.strictEqual(yield* tag(pool.ensureChild("a")), "ok")
+    }))
 })

@@ -138,7 +138,7 @@ describe("dynamic supervisors", () => {
       assert.deepStrictEqual(seen, ["a", "b", "a", "b"])
     }))
 
-  // erlang/otp#2715 (PEERS B.4 #5).
+  // erlang/otp#2715.
   rule("D4", "do not keep what a temporary child was started with, while it runs", () =>
     Effect.gen(function*() {
       const seen: Array<WeakRef<object>> = []
@@ -391,7 +391,7 @@ describe("dynamic supervisors", () => {
       assert.strictEqual(yield* tag((yield* keyed(kit, { maxChildren: 0 })).startChild("a")), "MaxChildrenReached")
     }))
 
-  // elixir-lang/elixir#7655 (PEERS B.4 #7): the count drifted after a child had been restarted.
+  // elixir-lang/elixir#7655: the count drifted after a child had been restarted.
   rule("EL8", "count restarting children, and do not drift over restarts", (kit) =>
     Effect.gen(function*() {
       const pool = yield* keyed(kit, { maxChildren: 2 })
