@@ -43,7 +43,9 @@ const bench = (selected: ReadonlyArray<Row>, children: number, rounds: number, o
     }
   }
   progress("")
-  process.stdout.write(`${about(children, rounds, otp)}\n\n${table(results, otp?.release)}\n\n${notes(otp)}\n`)
+  const [features, others] = [true, false].map((on) => results.filter(({ row }) => row.sides.includes("with") === on))
+  const tables = [others!, features!].filter((part) => part.length > 0).map((part) => table(part, otp?.release))
+  process.stdout.write(`${[about(children, rounds, otp), ...tables, notes(otp)].join("\n\n")}\n`)
 }
 
 const progress = (text: string): void => {
@@ -60,6 +62,7 @@ const about = (children: number, rounds: number, otp: Otp | undefined): string =
 const notes = (otp: Otp | undefined): string =>
   [
     "Nothing is logged on any side. heard: the same with one listener to all events.",
+    "with: the same with what the row's title names, beside coppice, which is without.",
     "Effect: a scope and a fiber for each child, and nobody who looks after them; for a use, a fiber forked and joined.",
     ...(otp === undefined ? [] : [
       "OTP's use: gen_server:call to a registered name.",

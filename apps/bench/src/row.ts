@@ -5,10 +5,10 @@
 import * as Effect from "effect/Effect"
 import * as References from "effect/References"
 import type { RowName } from "./rows.ts"
-import { coppice, coppiceHeard } from "./sides/coppice.ts"
+import { coppice, coppiceHeard, coppiceWith } from "./sides/coppice.ts"
 import { effect } from "./sides/effect.ts"
 
-const sides = { coppice, heard: coppiceHeard, effect }
+const sides = { coppice, heard: coppiceHeard, with: coppiceWith, effect }
 
 const [side, row, count] = process.argv.slice(2)
 const measure = sides[side as keyof typeof sides]?.[row as RowName]

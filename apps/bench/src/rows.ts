@@ -1,5 +1,8 @@
-/** Who does the work of a row: Coppice, Coppice with one listener to its events, Effect without Coppice, Erlang. */
-export type Side = "coppice" | "heard" | "effect" | "otp"
+/**
+ * Who does the work of a row: Coppice, Coppice with one listener to its events, Coppice with what the row's title names,
+ * Effect without Coppice, Erlang.
+ */
+export type Side = "coppice" | "heard" | "with" | "effect" | "otp"
 
 /** The names of the rows, as the command line and the processes that measure them know them. */
 export type RowName =
@@ -12,6 +15,13 @@ export type RowName =
   | "use"
   | "dynamic-start"
   | "dynamic-terminate"
+  | "backoff"
+  | "backoff-wait"
+  | "metrics"
+  | "readiness"
+  | "start-timeout"
+  | "liveness"
+  | "liveness-memory"
 
 /** One line of the table. */
 export interface Row {
@@ -49,7 +59,29 @@ export const rows: ReadonlyArray<Row> = [
   { name: "stop", title: "stop, one after another", unit: "µs", sides: ["coppice", "effect", "otp"] },
   { name: "use", title: "ChildRef.use, per use", unit: "µs", sides: ["coppice", "effect", "otp"] },
   { name: "dynamic-start", title: "startChild of a dynamic supervisor", unit: "µs", sides: ["coppice", "otp"] },
-  { name: "dynamic-terminate", title: "terminateChild of a dynamic supervisor", unit: "µs", sides: ["coppice", "otp"] }
+  { name: "dynamic-terminate", title: "terminateChild of a dynamic supervisor", unit: "µs", sides: ["coppice", "otp"] },
+  { name: "backoff", title: "crash to restarted, with a backoff of 0", unit: "µs", sides: ["coppice", "with"] },
+  {
+    name: "backoff-wait",
+    title: "crash to restarted, with a backoff of 1 ms, all at once",
+    unit: "µs",
+    sides: ["coppice", "with"]
+  },
+  { name: "metrics", title: "crash to restarted, with metrics", unit: "µs", sides: ["coppice", "with"] },
+  { name: "readiness", title: "start, with a readiness probe", unit: "µs", sides: ["coppice", "with"] },
+  { name: "start-timeout", title: "start of a Child.make, with startTimeout", unit: "µs", sides: ["coppice", "with"] },
+  {
+    name: "liveness",
+    title: "start, with a liveness probe and its first check",
+    unit: "µs",
+    sides: ["coppice", "with"]
+  },
+  {
+    name: "liveness-memory",
+    title: "memory, with a liveness probe between checks",
+    unit: "B",
+    sides: ["coppice", "with"]
+  }
 ]
 
 /** How many children a supervisor has in the row with few restarts in the window. */

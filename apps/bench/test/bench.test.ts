@@ -19,6 +19,23 @@ describe("bench", () => {
       "ChildRef.use"
     ]
     for (const row of rows) assert.match(output, new RegExp(`${row}.*\\d`))
+    // Without the feature, with it, and the ratio.
+    const features = [
+      "with a backoff of 0",
+      "with a backoff of 1 ms, all at once",
+      "with metrics",
+      "with a readiness probe",
+      "with startTimeout",
+      "with a liveness probe and its first check",
+      "with a liveness probe between checks"
+    ]
+    for (const feature of features) assert.match(output, new RegExp(`${feature} +(µs|B) +[\\d.]+ +[\\d.]+ +[\\d.]+\n`))
     assert.include(output, process.versions.node)
   }, 120_000)
+
+  it("measures one row, with no column for who has no part in it", () => {
+    const output = bench("--quick", "--only", "readiness")
+    assert.match(output, /^per child +coppice +with +with \/ coppice$/m)
+    assert.notInclude(output, "metrics")
+  }, 30_000)
 })

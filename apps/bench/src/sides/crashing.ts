@@ -8,8 +8,8 @@ export class Crashing {
   private onAllRun: () => void = () => {}
 
   /** The children from number `first` on. */
-  children(first: number, count: number) {
-    return Array.from({ length: count }, (_, i) => Child.effect(`child${first + i}`, this.body(first + i)))
+  children(first: number, count: number, options?: Child.Options) {
+    return Array.from({ length: count }, (_, i) => Child.effect(`child${first + i}`, this.body(first + i), options))
   }
 
   /** Fails these children one after another, and waits until so many bodies have begun anew. */
