@@ -93,18 +93,20 @@ export interface Any extends Pipeable {
  * - `liveness`: a probe whose failures end the child with `Unhealthy`; default none. What the checks of both need beyond what
  *   the child builds is required of the child. A task, which is over when it has started, has neither.
  *
+ * `R` is what the checks need, to be said where options are typed before they are used.
+ *
  * @category models
  * @since 0.1.0
  */
-export type Options =
+export type Options<R = never> =
   & {
     readonly shutdown?: Duration.Input | "brutal-kill" | undefined
     readonly backoff?: Backoff | undefined
     readonly resetAfter?: Duration.Input | undefined
     readonly onExhausted?: "escalate" | "give-up" | undefined
     readonly startTimeout?: Duration.Input | undefined
-    readonly readiness?: Probe<unknown> | undefined
-    readonly liveness?: Liveness<unknown> | undefined
+    readonly readiness?: Probe<R> | undefined
+    readonly liveness?: Liveness<R> | undefined
   }
   & (
     | { readonly restart?: "permanent" | undefined; readonly significant?: false | undefined }
@@ -118,7 +120,9 @@ export type Options =
  * @category models
  * @since 0.1.0
  */
-export type LayerOptions<ROut> = Options & { readonly ref?: Context.Key<any, any> & Fills<ROut> | undefined }
+export type LayerOptions<ROut, R = never> = Options<R> & {
+  readonly ref?: Context.Key<any, any> & Fills<ROut> | undefined
+}
 
 /**
  * A child built from a layer, of which `layerWith` can put another in the place.
@@ -144,8 +148,10 @@ type ValidId<Id extends string> = Id extends "" | `${string}/${string}` ? "an id
 
 /** What the checks of a child need. */
 type Checks<O> =
-  | (O extends { readonly readiness: { readonly check: Effect.Effect<any, any, infer R> } } ? R : never)
-  | (O extends { readonly liveness: { readonly check: Effect.Effect<any, any, infer R> } } ? R : never)
+  | (O extends { readonly readiness?: infer P } ? CheckNeeds<P> : never)
+  | (O extends { readonly liveness?: infer P } ? CheckNeeds<P> : never)
+
+type CheckNeeds<P> = P extends { readonly check: Effect.Effect<any, any, infer R> } ? R : never
 
 /** Only permanent children give services: others may be gone for good. */
 type Given<Services, O> = [O] extends [{ readonly restart?: infer Restart }]
@@ -174,7 +180,7 @@ type Given<Services, O> = [O] extends [{ readonly restart?: infer Restart }]
  * @category constructors
  * @since 0.1.0
  */
-export const effect = <const Id extends string, A, E, R, const O extends Options = {}>(
+export const effect = <const Id extends string, A, E, R, const O extends Options<unknown> = {}>(
   id: ValidId<Id>,
   effect: Effect.Effect<A, E, R>,
   options?: O
@@ -213,7 +219,7 @@ export const make = <
   Body extends Effect.Effect<any, any, any>,
   E,
   R,
-  const O extends Options = {}
+  const O extends Options<unknown> = {}
 >(
   id: ValidId<Id>,
   acquire: Effect.Effect<Body, E, R>,
@@ -233,7 +239,7 @@ export const make = <
  * @category constructors
  * @since 0.1.0
  */
-export const layer = <const Id extends string, ROut, E, RIn, const O extends LayerOptions<ROut> = {}>(
+export const layer = <const Id extends string, ROut, E, RIn, const O extends LayerOptions<ROut, unknown> = {}>(
   id: ValidId<Id>,
   layer: Layer.Layer<ROut, E, RIn>,
   options?: O
@@ -251,7 +257,7 @@ export const layer = <const Id extends string, ROut, E, RIn, const O extends Lay
  * @category constructors
  * @since 0.1.0
  */
-export const supervisor = <const Id extends string, ROut, E, RIn, const O extends LayerOptions<ROut> = {}>(
+export const supervisor = <const Id extends string, ROut, E, RIn, const O extends LayerOptions<ROut, unknown> = {}>(
   id: ValidId<Id>,
   supervisor: Layer.Layer<ROut, E, RIn> | { readonly layer: Layer.Layer<ROut, E, RIn> },
   options?: O

@@ -504,8 +504,8 @@ const likelyCause = (error: RestartIntensityExceeded): string | undefined => {
   const origin = leaf(error)
   const path = `${origin.path}/${origin.child}`
   if (origin.pattern === "failed-to-start") {
-    return `every restart of ${path} failed while it started, and a retry is made at once; ` +
-      `what it needs is down longer than that (wait for it in the start, or raise intensity and period)`
+    return `every restart of ${path} failed while it started; ` +
+      `what it needs is down longer than that (give it a backoff, or raise intensity and period)`
   }
   if (origin.pattern === "returned") {
     return `${path} returned normally but is permanent; ` +

@@ -53,7 +53,7 @@ class Connections {
     return Layer.effect(Db, Effect.acquireRelease(acquire, close, { interruptible: true }))
   }
 
-  child<const O extends Child.Options = {}>(starts?: Starts, options?: O) {
+  child(starts?: Starts, options?: Child.Options) {
     return Child.layer("db", this.layer(starts), { ref: DbRef, ...options })
   }
 }

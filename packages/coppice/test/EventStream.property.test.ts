@@ -1,13 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
+  Backoff,
   Child,
   ExitReason,
   type SupervisionTree,
   Supervisor,
   type SupervisorError,
-  type SupervisorEvent
+  SupervisorEvent
 } from "coppice"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Schedule, Schema } from "effect"
 import { type CallNote, type ChildPlan, EventCheck, type SupervisorPlan } from "./support/eventCheck.ts"
 import { pass, settle, withQuiet } from "./support/quiet.ts"
 import { type Anything, Lever, World } from "./support/world.ts"
@@ -27,7 +28,10 @@ const Leaf = Schema.TaggedStruct("Leaf", {
   first: Schema.Literals([...nine("ok"), ...nine("slow"), "fail", "ignore", "hang"]),
   next: Schema.Array(Schema.Literals(["ok", "slow", "fail", "ignore", "hang"])).check(Schema.isMaxLength(4)),
   ends: Schema.Literals(["at once", "at once", "slowly", "never", "badly"]),
-  shutdown: Schema.Literals(["5 seconds", "500 millis", "brutal-kill"])
+  shutdown: Schema.Literals(["5 seconds", "500 millis", "brutal-kill"]),
+  backoff: Schema.Literals(["none", "none", "none", "short", "long", "give-up", "escalate"]),
+  readiness: Schema.Literals([...nine("none"), ...nine("second"), "never"]),
+  liveness: Schema.Literals(["none", "none", "none", "good", "fails"])
 })
 type Leaf = typeof Leaf.Type
 
@@ -116,7 +120,10 @@ class Rig {
       first: "ok",
       next: [],
       ends: "at once",
-      shutdown: "5 seconds"
+      shutdown: "5 seconds",
+      backoff: "none",
+      readiness: "none",
+      liveness: "none"
     })
   }
 
@@ -151,7 +158,14 @@ class Rig {
     if (child._tag === "Leaf") {
       this.leaves.push(id)
       this.strategies.set(id, strategy)
-      return { plan: { id, restart }, child: this.leaf(id, child) }
+      const plan: ChildPlan = {
+        id,
+        restart,
+        becomesReady: child.readiness !== "none",
+        watched: child.liveness !== "none",
+        backoff: plannedBackoff(child.backoff)
+      }
+      return { plan, child: this.leaf(id, child) }
     }
     const { options, plan } = this.supervisor(child)
     const layer = Supervisor.layer("in", options)
@@ -187,7 +201,44 @@ class Rig {
         }))
       return leaf.ends === "never" ? Effect.uninterruptible(body) : body
     })
-    return Child.make(id, start, { restart: leaf.restart, shutdown: leaf.shutdown })
+    const { restart, shutdown } = leaf
+    const options = { restart, shutdown, ...backoffOptions(leaf.backoff), ...this.probes(leaf) } as Child.Options
+    return Child.make(id, start, options)
+  }
+
+  private probes({ liveness, readiness }: Omit<Leaf, "_tag">): Child.Options {
+    let checks = 0
+    // Every so many checks go the other way.
+    const check = (good: boolean, period: number) =>
+      Effect.suspend(() => (++checks % period === 0) === good ? Effect.void : Effect.fail("the check failed"))
+    return {
+      startTimeout: readiness === "never" ? "2 seconds" : "Infinity",
+      readiness: readiness === "none"
+        ? undefined
+        : { check: readiness === "second" ? check(true, 2) : Effect.fail("never"), interval: "500 millis" },
+      liveness: liveness === "none"
+        ? undefined
+        : { check: liveness === "good" ? Effect.void : check(false, 5), interval: "1 second", failureThreshold: 1 }
+    }
+  }
+}
+
+const plannedBackoff = (backoff: Leaf["backoff"]): ChildPlan["backoff"] => {
+  if (backoff === "none") return undefined
+  return backoff === "short" || backoff === "long" ? "endless" : backoff
+}
+
+const backoffOptions = (backoff: Leaf["backoff"]): Child.Options => {
+  switch (backoff) {
+    case "none":
+      return {}
+    case "short":
+      return { backoff: Backoff.fixed("100 millis") }
+    case "long":
+      return { backoff: Backoff.jittered(Backoff.exponential("2 seconds", "10 seconds")), resetAfter: "5 seconds" }
+    case "give-up":
+    case "escalate":
+      return { backoff: Schedule.upTo(Backoff.fixed("1 second"), { times: 1 }), onExhausted: backoff }
   }
 }
 
@@ -291,18 +342,26 @@ const play = Effect.fnUntraced(function*({ actions, rests, tree }: Case, world: 
 
 // A failure prints the shrunk case and a token: `arbitrary: { replay: "…" }` plays just that one again.
 describe("the event stream of any tree, whatever happens to it", () => {
+  const seen = new Set<string>()
+
   it.effect.prop(
     "starts in order, stops in reverse, runs no child twice, keeps to the intensity and leaves nothing behind",
     { example: Case },
     ({ example }) => {
       const world = new World()
       return withQuiet(world.provide(Effect.gen(function*() {
-        const { violations } = yield* play(example, world)
+        const { events, violations } = yield* play(example, world)
+        for (const event of events) seen.add(event._tag)
         if (violations.length > 0) assert.fail(violations.join("\n"))
       })))
     },
     { arbitrary: { runs: 1000, seed: "coppice" }, timeout: 60_000 }
   )
+
+  it("has had every kind of event in it by then", () => {
+    const kinds = SupervisorEvent.SupervisorEvent.members.map((member) => member.fields._tag.schema.literal)
+    assert.includeMembers(Array.from(seen), kinds)
+  })
 })
 
 describe("the check of the event stream", () => {
@@ -499,6 +558,26 @@ describe("the check of the event stream", () => {
         ...starts("app/z", 3)
       ],
       "its supervisor is being stopped"
+    ],
+    "a wait of a child without a backoff": [
+      [...start, crashes("app/z", "restart"), { _tag: "ChildBackingOff", ...at("app/z"), reason, delayMillis: 1 }],
+      "it has no backoff"
+    ],
+    "a wait that is none": [
+      [...start, crashes("app/z", "restart"), { _tag: "ChildBackingOff", ...at("app/z"), reason, delayMillis: 0 }],
+      "it does not wait"
+    ],
+    "a child that is left down and has no backoff": [
+      [...start, crashes("app/z", "fail"), { _tag: "ChildFailed", ...at("app/z"), reason }],
+      "it is not to be left down"
+    ],
+    "a child that is ready and was not waited for": [
+      [...start, { _tag: "ChildReady", ...at("app/z") }],
+      "it was not to become ready"
+    ],
+    "the health of a child that nobody watches": [
+      [...start, { _tag: "ChildHealthChanged", ...at("app/z"), health: "healthy" }],
+      "nobody watches it"
     ],
     "a child nobody knows": [[...start, stops("app/n/w")], "it is down"],
     "time that goes back": [[...start.slice(0, 1), { _tag: "ChildStarted", ...at("app/a", 1, -1) }], "time went back"]

@@ -352,8 +352,8 @@ describe("the message of a supervisor that gave up", () => {
       assert.deepStrictEqual(error.message.split("\n"), [
         "app/a could not start: a does not start",
         "app gave up on \"a\": 4 restarts needed within 5 s, 3 allowed",
-        "Likely cause: every restart of app/a failed while it started, and a retry is made at once; " +
-        "what it needs is down longer than that (wait for it in the start, or raise intensity and period)"
+        "Likely cause: every restart of app/a failed while it started; " +
+        "what it needs is down longer than that (give it a backoff, or raise intensity and period)"
       ])
     }))
 

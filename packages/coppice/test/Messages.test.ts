@@ -220,8 +220,8 @@ describe("what the run time says to", () => {
         yield* message(answer(app.await)),
         "app/db could not start: connection refused\n" +
           `app gave up on "db": 4 restarts needed within 5 s, 3 allowed\n` +
-          "Likely cause: every restart of app/db failed while it started, and a retry is made at once; " +
-          "what it needs is down longer than that (wait for it in the start, or raise intensity and period)"
+          "Likely cause: every restart of app/db failed while it started; " +
+          "what it needs is down longer than that (give it a backoff, or raise intensity and period)"
       )
     }))
 

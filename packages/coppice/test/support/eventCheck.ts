@@ -6,6 +6,12 @@ type Event = SupervisorEvent.SupervisorEvent
 export interface ChildPlan {
   readonly id: string
   readonly restart: "permanent" | "transient" | "temporary"
+  /** Whether it has started only when it is ready. */
+  readonly becomesReady?: boolean
+  /** Whether its health is watched. */
+  readonly watched?: boolean
+  /** What its backoff does: it goes on, ends with the supervisor giving up, or with the child left down. */
+  readonly backoff?: "endless" | "escalate" | "give-up" | undefined
   readonly supervisor?: SupervisorPlan
 }
 
@@ -32,6 +38,10 @@ interface ChildState {
   /** How many calls wait for its stop. */
   terminating: number
   lastFailed: boolean
+  /** Whether it waits to be ready. */
+  unready: boolean
+  /** Whether its backoff has ended, and it is left down. */
+  failed: boolean
 }
 
 interface SupervisorState {
@@ -115,7 +125,8 @@ export class EventCheck {
       }
       case "SupervisorGaveUp": {
         if (supervisor.state !== "up") wrong(`it was ${supervisor.state}`)
-        if (supervisor.restarts.length < supervisor.plan.intensity) wrong("it had restarts left")
+        const exhausted = supervisor.children.some(({ plan }) => plan.id === event.child && plan.backoff === "escalate")
+        if (supervisor.restarts.length < supervisor.plan.intensity && !exhausted) wrong("it had restarts left")
         supervisor.state = "gave up"
         supervisor.stopped = []
         return
@@ -138,7 +149,7 @@ export class EventCheck {
     const position = supervisor.children.indexOf(child)
     const busy = supervisor.children.find((other) => other !== child && other.state === "starting")
     if (supervisor.state === "ended") wrong("its supervisor has ended")
-    if (busy !== undefined && !supervisor.aborted) {
+    if (busy !== undefined && !supervisor.aborted && event._tag !== "ChildHealthChanged") {
       // A start may go unanswered only because the supervisor is being stopped, which starts nothing more.
       if (event._tag !== "ChildStopped" && event._tag !== "ChildAbandoned") wrong(`${busy.path} is starting`)
       else supervisor.aborted = true
@@ -149,10 +160,13 @@ export class EventCheck {
         if (child.state !== "down") wrong(`the incarnation before is ${child.state}`)
         if (event.incarnation !== child.incarnation + 1) wrong(`the incarnation before was ${child.incarnation}`)
         if (supervisor.state === "gave up" || supervisor.aborted) wrong("its supervisor is being stopped")
+        if (child.failed && supervisor.plan.strategy !== "one-for-one") wrong("it was to be left down")
+        child.failed = false
         this.expectOrder(supervisor, child, position, wrong)
         this.forget(child, wrong)
         child.incarnation = event.incarnation
         child.state = "starting"
+        child.unready = false
         child.startedOnce = true
         supervisor.stopped = []
         supervisor.started.push(position)
@@ -166,15 +180,50 @@ export class EventCheck {
       case "ChildIgnored":
       case "ChildStartFailed": {
         if (child.state !== "starting") wrong(`it is ${child.state}`)
+        if (child.unready && event._tag !== "ChildStartFailed") wrong("its start was answered")
+        if (event._tag === "ChildStarted" && child.plan.becomesReady === true) {
+          child.unready = true
+          return
+        }
         child.state = event._tag === "ChildStarted" ? "running" : "down"
         child.lastFailed = event._tag === "ChildStartFailed"
         if (event._tag !== "ChildStarted") this.expectNoneBelow(child, wrong)
         if (event._tag === "ChildStartFailed" && supervisor.state === "starting") supervisor.aborted = true
         return
       }
+      case "ChildReady": {
+        if (child.state !== "starting" || !child.unready) wrong("it was not to become ready")
+        child.state = "running"
+        child.lastFailed = false
+        return
+      }
+      case "ChildHealthChanged": {
+        if (child.state !== "running") wrong(`it is ${child.state}`)
+        if (child.plan.watched !== true) wrong("nobody watches it")
+        return
+      }
+      case "ChildBackingOff": {
+        if (child.state !== "leaving" && child.state !== "down") wrong(`it is ${child.state}`)
+        if (!child.lastFailed) wrong("there was no exit or failed start to restart it for")
+        if (supervisor.state !== "up") wrong(`its supervisor is ${supervisor.state}`)
+        if (!(event.delayMillis > 0)) wrong("it does not wait")
+        const waits = (other: ChildState) => other.plan.backoff !== undefined
+        if (supervisor.plan.strategy === "one-for-one" ? !waits(child) : !supervisor.children.some(waits)) {
+          wrong("it has no backoff")
+        }
+        child.state = "down"
+        return
+      }
+      case "ChildFailed": {
+        if (child.state !== "down") wrong(`it is ${child.state}`)
+        if (child.plan.backoff !== "give-up") wrong("it is not to be left down")
+        child.failed = true
+        child.lastFailed = false
+        return
+      }
       case "ChildExited": {
         if (child.state !== "running") wrong(`it is ${child.state}`)
-        if (!expectedVerdicts(child.plan.restart, event.reason).includes(event.verdict)) {
+        if (!expectedVerdicts(child.plan, event.reason).includes(event.verdict)) {
           wrong(`verdict ${event.verdict}`)
         }
         child.state = event.verdict === "restart" ? "leaving" : "down"
@@ -230,7 +279,9 @@ export class EventCheck {
       if (restarting !== child) wrong(`${restarting.path} is to be restarted`)
       if (strategy === "one-for-one") supervisor.restarting = undefined
     } else if (
-      supervisor.children.some((other, index) => index < position && other.plan.restart !== "temporary")
+      supervisor.children.some((other, index) =>
+        index < position && other.plan.restart !== "temporary" && !other.failed
+      )
     ) {
       wrong("the whole group is to be restarted")
     }
@@ -295,7 +346,9 @@ export class EventCheck {
       state: "down",
       startedOnce: false,
       terminating: 0,
-      lastFailed: false
+      lastFailed: false,
+      unready: false,
+      failed: false
     }
     supervisor.children.push(child)
     const entry = { supervisor, child }
@@ -305,10 +358,10 @@ export class EventCheck {
 }
 
 const expectedVerdicts = (
-  restart: ChildPlan["restart"],
+  { backoff, restart }: ChildPlan,
   reason: ExitReason.ExitReason
 ): ReadonlyArray<SupervisorEvent.Verdict> => {
   if (restart === "temporary") return ["remove", "shut-down"]
   if (restart === "transient" && ExitReason.isClean(reason)) return ["keep", "shut-down"]
-  return ["restart", "give-up"]
+  return backoff === "give-up" ? ["restart", "give-up", "fail"] : ["restart", "give-up"]
 }
