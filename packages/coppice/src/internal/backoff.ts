@@ -20,12 +20,12 @@ export interface Account {
 
 /** A start begins: until it is up, a child has no uptime. */
 export const forgetStart = (core: SupervisorCore, entry: Entry): void => {
-  if (entry.spec.backoff !== undefined) core.upSince.delete(entry)
+  if (entry.spec.care.backoff !== undefined) core.upSince.delete(entry)
 }
 
 /** Notes that an incarnation has started, as its uptime may close the account. */
 export const noteStart = (core: SupervisorCore, entry: Entry): void => {
-  if (entry.spec.backoff !== undefined) core.upSince.set(entry, core.monotonicMillis())
+  if (entry.spec.care.backoff !== undefined) core.upSince.set(entry, core.monotonicMillis())
 }
 
 /** The child is left down, until it is started by hand. */
@@ -36,14 +36,14 @@ export const closeAccount = (core: SupervisorCore, entry: Entry): void => {
 
 /** Whether a child is down because its backoff has ended: a group restart passes it by. */
 export const isGivenUp = (core: SupervisorCore, entry: Entry): boolean =>
-  entry.spec.backoff !== undefined && core.accounts.get(entry)?.isClosed === true
+  entry.spec.care.backoff !== undefined && core.accounts.get(entry)?.isClosed === true
 
 /**
  * How long a child waits before it is restarted, in milliseconds; without a backoff not at all. A child that was up for
  * `resetAfter` has a new account.
  */
 export function* nextDelay(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<number | "exhausted"> {
-  const { backoff, resetAfterMillis } = entry.spec
+  const { backoff, resetAfterMillis } = entry.spec.care
   if (backoff === undefined) return 0
   const upSince = core.upSince.get(entry)
   core.upSince.delete(entry)

@@ -19,6 +19,12 @@ export interface Built {
   readonly layers: OwnLayers
 }
 
+/** The fiber of the probe that runs, and what it has found; no health where it waits for the child to be ready. */
+export interface Probing {
+  readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
+  readonly health: Health | undefined
+}
+
 /**
  * One life of a child: a number, a scope of its own and the fiber that runs in it. The scope stands alone, because
  * scopes forked from the supervisor's would close in the order of restarts instead of the order of the list.
@@ -38,9 +44,6 @@ export class Incarnation implements Parent {
   left: ExitReason | undefined = undefined
   /** Nobody waits for it any more. */
   abandoned = false
-  /** Whether its scope has been closed, and who is told when it is abandoned before. */
-  isReleased = false
-  onReleased: (() => void) | undefined = undefined
   /** What a stop waits for. */
   onFiberDone: (() => void) | undefined = undefined
   /** Ends a start in progress. */
@@ -49,10 +52,8 @@ export class Incarnation implements Parent {
   built: Built | undefined = undefined
   /** The ref it fills. */
   ref: RefState<any, any> | undefined = undefined
-  /** What its liveness probe has found; undefined where there is none. */
-  health: Health | undefined = undefined
-  /** The fiber of the probe that runs. */
-  probe: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** The probe that runs, and what it has found; undefined where there is none. */
+  probing: Probing | undefined = undefined
   /** Whether it has asked for the supervisor to give up. */
   escalated = false
   private nested: Map<string, SupervisorCore> | undefined = undefined
@@ -99,7 +100,7 @@ export class Incarnation implements Parent {
   /** What the liveness probe finds has changed. */
   tellHealth(health: Health): void {
     const { number, path, supervisor } = this
-    this.health = health
+    this.probing = { fiber: this.probing?.fiber, health }
     if (supervisor.events.heard === 0) return
     const timeMillis = supervisor.nowMillis()
     supervisor.publish({ _tag: "ChildHealthChanged", path, incarnation: number, timeMillis, health })
@@ -195,7 +196,8 @@ export class Incarnation implements Parent {
 
   /** Asks the fiber to go, and the probe first: a child that is ending is not checked. */
   interrupt(): void {
-    const { fiber, probe } = this
+    const { fiber } = this
+    const probe = this.probing?.fiber
     if (probe !== undefined) this.supervisor.report.guard(() => probe.interruptUnsafe())
     if (fiber !== undefined) this.supervisor.report.guard(() => fiber.interruptUnsafe())
   }

@@ -147,7 +147,7 @@ function* decide(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<V
     () => hasActiveSignificant(core, entry)
   )
   if (verdict !== "restart") return withoutKeeping(core, verdict)
-  if (entry.spec.backoff !== undefined || core.waiting !== undefined) {
+  if (entry.spec.care.backoff !== undefined || core.waiting !== undefined) {
     const delay = yield* delayOf(core, entry, reason)
     if (delay === "exhausted") return whenExhausted(core, entry)
     if (delay > 0) return delay
@@ -157,8 +157,8 @@ function* decide(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<V
 
 // A significant child that is not restarted any more has ended for good (rules A1, A2).
 const whenExhausted = (core: SupervisorCore, entry: Entry): "exhausted" | "shut-down" | "fail" => {
-  const { onExhausted, significant } = entry.spec
-  if (onExhausted === "escalate") return "exhausted"
+  const { care, significant } = entry.spec
+  if (care.onExhausted === "escalate") return "exhausted"
   const ends = significant && endsSupervisor(core.settings.autoShutdown, () => hasActiveSignificant(core, entry))
   return ends ? "shut-down" : "fail"
 }

@@ -16,9 +16,11 @@ const probeContext = (incarnation: Incarnation, context: Context.Context<never>)
 // In the incarnation's scope, which ends it before anything else in it; it is told to end as soon as the child is.
 const forkProbe = (incarnation: Incarnation, context: Context.Context<never>, probe: Effect.Effect<void>): void => {
   const first = Effect.withFiber((fiber) => {
-    incarnation.probe = fiber
+    const health = incarnation.probing?.health
+    incarnation.probing = { fiber, health }
     fiber.addObserver(() => {
-      if (incarnation.probe === fiber) incarnation.probe = undefined
+      const { probing } = incarnation
+      if (probing?.fiber === fiber) incarnation.probing = { fiber: undefined, health: probing.health }
     })
     return probe
   })

@@ -18,6 +18,7 @@ export const supervisorNode = (core: SupervisorCore): Node => ({
 // The first supervisor under Child.supervisor is the child itself: one node for both.
 const childNode = (entry: Entry): Node => {
   const { path } = entry
+  const health = entry.incarnation?.probing?.health
   const children: Array<Node> = []
   for (const supervisor of entry.incarnation?.supervisors ?? []) {
     const node = supervisorNode(supervisor)
@@ -32,7 +33,7 @@ const childNode = (entry: Entry): Node => {
     incarnation: entry.number,
     restarts: entry.restarts,
     ...(entry.startedAtMillis === undefined ? undefined : { startedAtMillis: entry.startedAtMillis }),
-    ...(entry.incarnation?.health === undefined ? undefined : { health: entry.incarnation.health }),
+    ...(health === undefined ? undefined : { health }),
     ...(entry.exitReason === undefined || entry.exitedAtMillis === undefined
       ? undefined
       : { lastExit: { reason: entry.exitReason, timeMillis: entry.exitedAtMillis } }),

@@ -92,6 +92,34 @@ const livenessProbe = (liveness: Unchecked<Liveness<never>>): AnyLiveness => ({
   successThreshold: liveness.successThreshold ?? 1
 })
 
+/** How a child is waited for and watched. Most have none of it, and no room for it. */
+interface Care {
+  readonly backoff: Backoff | undefined
+  readonly resetAfterMillis: number
+  readonly onExhausted: "escalate" | "give-up"
+  readonly startTimeoutMillis: number
+  readonly readiness: AnyProbe | undefined
+  readonly liveness: AnyLiveness | undefined
+}
+
+const careOf = (options: SpecOptions): Care => {
+  const readiness = options.readiness as Unchecked<Probe<never>> | undefined
+  const liveness = options.liveness as Unchecked<Liveness<never>> | undefined
+  return {
+    backoff: options.backoff,
+    resetAfterMillis: millis(options.resetAfter ?? defaultResetAfter),
+    onExhausted: options.onExhausted ?? "escalate",
+    startTimeoutMillis: millis(options.startTimeout ?? "Infinity"),
+    readiness: readiness === undefined ? undefined : probe(readiness, "1 second"),
+    liveness: liveness === undefined ? undefined : livenessProbe(liveness)
+  }
+}
+
+const withoutCare = careOf({})
+
+const isCaredFor = ({ backoff, liveness, onExhausted, readiness, resetAfter, startTimeout }: SpecOptions): boolean =>
+  (backoff ?? liveness ?? onExhausted ?? readiness ?? resetAfter ?? startTimeout) !== undefined
+
 const variance = { _Provides: identity, _Requires: identity }
 
 /** A child specification at run time. */
@@ -102,12 +130,7 @@ export class Spec {
   readonly restart: RestartType
   readonly significant: boolean
   readonly shutdown: Duration.Duration | "brutal-kill"
-  readonly backoff: Backoff | undefined
-  readonly resetAfterMillis: number
-  readonly onExhausted: "escalate" | "give-up"
-  readonly startTimeoutMillis: number
-  readonly readiness: AnyProbe | undefined
-  readonly liveness: AnyLiveness | undefined
+  readonly care: Care
   /** The ref that each incarnation fills. */
   readonly ref: Context.Key<any, any> | undefined
   /** Whether `shutdown` is the default, which a supervisor inside the child prolongs. */
@@ -121,14 +144,7 @@ export class Spec {
     this.restart = options?.restart ?? "permanent"
     this.significant = options?.significant ?? false
     this.ref = options?.ref
-    this.backoff = options?.backoff
-    const readiness = options?.readiness as Unchecked<Probe<never>> | undefined
-    this.readiness = readiness === undefined ? undefined : probe(readiness, "1 second")
-    const liveness = options?.liveness as Unchecked<Liveness<never>> | undefined
-    this.liveness = liveness === undefined ? undefined : livenessProbe(liveness)
-    this.resetAfterMillis = millis(options?.resetAfter ?? defaultResetAfter)
-    this.onExhausted = options?.onExhausted ?? "escalate"
-    this.startTimeoutMillis = millis(options?.startTimeout ?? "Infinity")
+    this.care = options !== undefined && isCaredFor(options) ? careOf(options) : withoutCare
     const shutdown = options?.shutdown
     this.shutdownIsDefault = shutdown === undefined
     this.shutdown = shutdown === undefined

@@ -38,12 +38,13 @@ const problemOf = (spec: Spec, autoShutdown: Settings["autoShutdown"]): string |
   if (shutdown !== "brutal-kill" && !(Duration.toMillis(shutdown) >= 0)) {
     return `shutdown is a duration from zero, "Infinity" or "brutal-kill", not ${Duration.format(shutdown)}`
   }
-  if (spec.backoff !== undefined && !Schedule.isSchedule(spec.backoff)) return "backoff is a Schedule"
-  if (!exhausteds.includes(spec.onExhausted)) {
-    return `onExhausted is one of ${oneOf(exhausteds)}, not "${spec.onExhausted}"`
+  if (spec.care.backoff !== undefined && !Schedule.isSchedule(spec.care.backoff)) return "backoff is a Schedule"
+  if (!exhausteds.includes(spec.care.onExhausted)) {
+    return `onExhausted is one of ${oneOf(exhausteds)}, not "${spec.care.onExhausted}"`
   }
-  return problemOfProbe("readiness", spec, spec.readiness) ?? problemOfProbe("liveness", spec, spec.liveness) ??
-    problemOfThresholds(spec.liveness)
+  return problemOfProbe("readiness", spec, spec.care.readiness) ??
+    problemOfProbe("liveness", spec, spec.care.liveness) ??
+    problemOfThresholds(spec.care.liveness)
 }
 
 const problemOfProbe = (what: string, { kind }: Spec, probe: AnyProbe | undefined): string | undefined => {

@@ -36,7 +36,9 @@ export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect
   const context = childContext(core, incarnation)
   const how = entry.spec.start
   awaitRef(core, entry, context)
-  if (how.kind !== "effect" || entry.spec.readiness !== undefined) return startInFiber(core, incarnation, how, context)
+  if (how.kind !== "effect" || entry.spec.care.readiness !== undefined) {
+    return startInFiber(core, incarnation, how, context)
+  }
   hasStarted(incarnation)
   isUp(incarnation)
   runBody(incarnation, how.run, context)
@@ -67,7 +69,7 @@ const startInFiber = (
     }
     core.starting = incarnation
     const { acquire, begin, keep } = preparation(incarnation, how, context)
-    const { readiness } = incarnation.entry.spec
+    const { readiness } = incarnation.entry.spec.care
     const ready = () => {
       if (!inProgress.active) return
       end()
@@ -103,7 +105,7 @@ const startInFiber = (
 
 // A start that takes longer than it may has failed.
 const timeLimit = (incarnation: Incarnation): Fiber.Fiber<void> | undefined => {
-  const { startTimeoutMillis } = incarnation.entry.spec
+  const { startTimeoutMillis } = incarnation.entry.spec.care
   if (startTimeoutMillis === Infinity) return undefined
   const tooLate = Effect.sync(() => void incarnation.end(startTimedOut(startTimeoutMillis)))
   return Effect.runForkWith(incarnation.supervisor.context)(Effect.delay(tooLate, startTimeoutMillis))
@@ -199,9 +201,9 @@ const isUp = (incarnation: Incarnation): void => {
 
 // Last of all: the first check finds the body running.
 const watchOver = (incarnation: Incarnation, context: Context.Context<never>): void => {
-  const { liveness } = incarnation.entry.spec
+  const { liveness } = incarnation.entry.spec.care
   if (liveness === undefined || incarnation.status !== "running") return
-  incarnation.health = "unknown"
+  incarnation.probing = { fiber: undefined, health: "unknown" }
   watch(incarnation, context, liveness)
 }
 

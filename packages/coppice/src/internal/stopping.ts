@@ -30,15 +30,21 @@ export const end = (incarnation: Incarnation, killed = false): Effect.Effect<voi
       timer?.interruptUnsafe()
       resume(Effect.void)
     }
+    let closedLate: (() => void) | undefined
     const close = () => {
-      closeScope(incarnation, settle)
+      closeScope(incarnation, () => {
+        settle()
+        closedLate?.()
+      })
     }
     if (incarnation.fiber === undefined) close()
     else incarnation.onFiberDone = close
     if (!waiting) return
     const millis = brutal ? brutalKillMillis : shutdownMillis(incarnation)
     const late = Effect.sync(() => {
-      if (waiting) abandon(incarnation, settle)
+      if (!waiting) return
+      closedLate = abandon(incarnation)
+      settle()
     })
     const patience = millis <= slowMillis
       ? Effect.delay(late, millis)
@@ -62,7 +68,8 @@ const shutdownMillis = (incarnation: Incarnation): number => {
   return spec.shutdownIsDefault && incarnation.hasSupervisor ? Infinity : spec.shutdownMillis
 }
 
-const abandon = (incarnation: Incarnation, settle: () => void): void => {
+// The answer is to be told when the scope that was waited for has closed late.
+const abandon = (incarnation: Incarnation): () => void => {
   const { supervisor } = incarnation
   const { events, report } = supervisor
   const waitingFor = incarnation.fiber === undefined ? "scope" : "fiber"
@@ -79,14 +86,15 @@ const abandon = (incarnation: Incarnation, settle: () => void): void => {
   incarnation.abandoned = true
   supervisor.tally?.abandoned()
   supervisor.abandoned.add(incarnation)
-  const gone = () => {
-    if (incarnation.fiber === undefined && incarnation.isReleased) supervisor.abandoned.delete(incarnation)
+  let left = waitingFor === "fiber" ? 2 : 1
+  const oneEnded = () => {
+    if (--left === 0) supervisor.abandoned.delete(incarnation)
   }
   if (waitingFor === "fiber") {
-    incarnation.onFiberDone = gone
-    closeScope(incarnation, gone)
-  } else incarnation.onReleased = gone
-  settle()
+    incarnation.onFiberDone = oneEnded
+    closeScope(incarnation, oneEnded)
+  }
+  return oneEnded
 }
 
 // In a fiber of its own: whoever waits for it can stop waiting. Its context says where it belongs, so that a finalizer
@@ -97,9 +105,7 @@ const closeScope = (incarnation: Incarnation, onClosed: () => void): void => {
   const close = Effect.withFiber((fiber) => {
     fiber.addObserver((exit) => {
       if (exit._tag === "Failure") supervisor.report.finalizerFailed(incarnation, exit.cause)
-      incarnation.isReleased = true
       onClosed()
-      incarnation.onReleased?.()
     })
     return Scope.close(incarnation.scope, incarnation.exit ?? Exit.void)
   })
