@@ -210,6 +210,17 @@ describe("readiness", () => {
       }))
   }
 
+  scenario("is not asked of a child whose body has ended at once", () =>
+    Effect.gen(function*() {
+      const patient = new Patient()
+      const error = yield* Effect.flip(Supervisor.make("app", {
+        strategy: "one-for-one",
+        children: [Child.effect("a", Effect.fail("port taken"), { readiness: { check: patient.check } })]
+      }))
+      assert.include(error.message, "port taken")
+      assert.deepStrictEqual(patient.take(), [])
+    }))
+
   scenario(
     "that does not come in a restart is tried again, after the backoff where there is one",
     ({ kit }) =>
@@ -662,6 +673,42 @@ describe("liveness", () => {
       assert.deepStrictEqual(world.living(), { "app/a": 1 })
       assert.strictEqual(world.timers, 0)
       yield* kit.leave("a", Effect.void)
+    }))
+
+  scenario(
+    "tells nothing more of the health of a child that has left and is yet to be judged",
+    ({ kit }) =>
+      Effect.gen(function*() {
+        const patient = new Patient()
+        const app: Handle = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [kit.child("a", { liveness: { check: patient.check, interval: "1 second" } })]
+        })
+        const { take } = yield* collect(app)
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+        yield* settle
+        yield* kit.crash("a")
+        patient.how = failing
+        yield* pass("5 seconds")
+        assert.deepStrictEqual(yield* tags(take), ["ChildStarting app/slow"])
+        patient.how = Effect.void
+        yield* kit.release("slow")
+      })
+  )
+
+  scenario("does not begin for a child that has ended at once", () =>
+    Effect.gen(function*() {
+      const patient = new Patient()
+      const app: Handle = yield* Supervisor.make("app", {
+        strategy: "one-for-one",
+        children: [
+          Child.effect("a", Effect.void, { restart: "transient", liveness: { check: patient.check } }),
+          Child.make("b", Effect.succeed(Effect.void), { restart: "transient", liveness: { check: patient.check } })
+        ]
+      })
+      yield* settle
+      assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "stopped" })
+      assert.deepStrictEqual(patient.take(), [])
     }))
 
   scenario(
