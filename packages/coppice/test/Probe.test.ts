@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backoff, Child, ChildRef, ExitReason, type Probe, SupervisionTree, Supervisor } from "coppice"
-import { Cause, Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
 import { ended, patient, states } from "./support/kit.ts"
 import { now, pass, settle } from "./support/quiet.ts"
 import { type Given, given } from "./support/resources.ts"
@@ -487,6 +487,9 @@ describe("liveness", () => {
       yield* pass("1 second")
       assert.strictEqual(yield* health, "healthy")
       assert.deepStrictEqual(yield* changes, [[2000, "healthy"], [3000, "failing"], [6000, "healthy"]])
+      const json = Schema.fromJsonString(Schema.toCodecJson(SupervisionTree.Node))
+      const tree = yield* app.tree
+      assert.deepStrictEqual(yield* Schema.decodeEffect(json)(SupervisionTree.toJson(tree)), tree)
       yield* app.terminateChild("a")
       assert.isUndefined(yield* health)
     }))
