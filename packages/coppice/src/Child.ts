@@ -5,8 +5,9 @@
  * function, a child here is an effect, an effect that acquires one, or any layer. Each start makes a new *incarnation*
  * with a scope of its own, which is closed before the next one starts.
  *
- * A plain resource layer has no way to say that it is broken: it ends only when its supervisor stops it, when a
- * supervisor inside it gives up, when something in it calls `Child.exit`, or by `exitChild` from outside.
+ * A plain resource layer has no way of its own to say that it is broken: it ends only when its supervisor stops it, when a
+ * supervisor inside it gives up, when something in it calls `Child.exit`, or by `exitChild` from outside. Give it a
+ * `liveness`.
  *
  * @since 0.1.0
  */

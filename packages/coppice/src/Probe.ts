@@ -16,7 +16,8 @@ import type * as Effect from "effect/Effect"
 /**
  * A check, and how it is repeated.
  *
- * - `check`: succeeds if all is well; what it fails with is told in events and messages.
+ * - `check`: succeeds if all is well. What the last check of a liveness probe failed with is told in the reason. Each check
+ *   has a scope of its own.
  * - `interval`: the time between the end of a check and the next; default 1 second for a readiness, 10 seconds for a liveness
  *   probe.
  * - `timeout`: a check that takes longer has failed; default 1 second.

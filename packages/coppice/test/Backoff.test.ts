@@ -312,6 +312,21 @@ describe("resetAfter", () => {
     }))
 
   scenario(
+    "does not count the time that the supervisor takes before it comes to judge the end",
+    ({ kit }) =>
+      Effect.gen(function*() {
+        const { app: supervisor, waits } = yield* app({ resetAfter: "10 seconds" })
+        yield* crash(supervisor, "a")
+        yield* pass("2 seconds")
+        yield* Effect.forkChild(supervisor.startChild(kit.child("slow", { starts: ["hold"] })))
+        yield* crash(supervisor, "a")
+        yield* pass("1 minute")
+        yield* kit.release("slow")
+        assert.deepStrictEqual(yield* waits, [1000, 2000])
+      })
+  )
+
+  scenario(
     "does not take the uptime of the incarnation before for that of a start that failed",
     ({ kit }) =>
       Effect.gen(function*() {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backoff, Child, ChildRef, ExitReason, type Probe, SupervisionTree, Supervisor } from "coppice"
-import { Cause, Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
 import { ended, patient, states } from "./support/kit.ts"
 import { now, pass, settle } from "./support/quiet.ts"
 import { type Given, given } from "./support/resources.ts"
@@ -209,6 +209,17 @@ describe("readiness", () => {
         }
       }))
   }
+
+  scenario("is not asked of a child whose body has ended at once", () =>
+    Effect.gen(function*() {
+      const patient = new Patient()
+      const error = yield* Effect.flip(Supervisor.make("app", {
+        strategy: "one-for-one",
+        children: [Child.effect("a", Effect.fail("port taken"), { readiness: { check: patient.check } })]
+      }))
+      assert.include(error.message, "port taken")
+      assert.deepStrictEqual(patient.take(), [])
+    }))
 
   scenario(
     "that does not come in a restart is tried again, after the backoff where there is one",
@@ -476,6 +487,9 @@ describe("liveness", () => {
       yield* pass("1 second")
       assert.strictEqual(yield* health, "healthy")
       assert.deepStrictEqual(yield* changes, [[2000, "healthy"], [3000, "failing"], [6000, "healthy"]])
+      const json = Schema.fromJsonString(Schema.toCodecJson(SupervisionTree.Node))
+      const tree = yield* app.tree
+      assert.deepStrictEqual(yield* Schema.decodeEffect(json)(SupervisionTree.toJson(tree)), tree)
       yield* app.terminateChild("a")
       assert.isUndefined(yield* health)
     }))
@@ -662,6 +676,42 @@ describe("liveness", () => {
       assert.deepStrictEqual(world.living(), { "app/a": 1 })
       assert.strictEqual(world.timers, 0)
       yield* kit.leave("a", Effect.void)
+    }))
+
+  scenario(
+    "tells nothing more of the health of a child that has left and is yet to be judged",
+    ({ kit }) =>
+      Effect.gen(function*() {
+        const patient = new Patient()
+        const app: Handle = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [kit.child("a", { liveness: { check: patient.check, interval: "1 second" } })]
+        })
+        const { take } = yield* collect(app)
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+        yield* settle
+        yield* kit.crash("a")
+        patient.how = failing
+        yield* pass("5 seconds")
+        assert.deepStrictEqual(yield* tags(take), ["ChildStarting app/slow"])
+        patient.how = Effect.void
+        yield* kit.release("slow")
+      })
+  )
+
+  scenario("does not begin for a child that has ended at once", () =>
+    Effect.gen(function*() {
+      const patient = new Patient()
+      const app: Handle = yield* Supervisor.make("app", {
+        strategy: "one-for-one",
+        children: [
+          Child.effect("a", Effect.void, { restart: "transient", liveness: { check: patient.check } }),
+          Child.make("b", Effect.succeed(Effect.void), { restart: "transient", liveness: { check: patient.check } })
+        ]
+      })
+      yield* settle
+      assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "stopped" })
+      assert.deepStrictEqual(patient.take(), [])
     }))
 
   scenario(

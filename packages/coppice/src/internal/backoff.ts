@@ -20,12 +20,20 @@ export interface Account {
 
 /** A start begins: until it is up, a child has no uptime. */
 export const forgetStart = (core: SupervisorCore, entry: Entry): void => {
-  if (entry.spec.care.backoff !== undefined) core.upSince.delete(entry)
+  if (entry.spec.care.backoff === undefined) return
+  core.upSince.delete(entry)
+  core.uptimes.delete(entry)
 }
 
 /** Notes that an incarnation has started, as its uptime may close the account. */
 export const noteStart = (core: SupervisorCore, entry: Entry): void => {
   if (entry.spec.care.backoff !== undefined) core.upSince.set(entry, core.monotonicMillis())
+}
+
+/** Notes how long an incarnation was up. What the supervisor does before it comes to judge the end does not count. */
+export const noteEnd = (core: SupervisorCore, entry: Entry): void => {
+  const upSince = entry.spec.care.backoff === undefined ? undefined : core.upSince.get(entry)
+  if (upSince !== undefined) core.uptimes.set(entry, core.monotonicMillis() - upSince)
 }
 
 /** The child is left down, until it is started by hand. */
@@ -45,9 +53,7 @@ export const isGivenUp = (core: SupervisorCore, entry: Entry): boolean =>
 export function* nextDelay(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<number | "exhausted"> {
   const { backoff, resetAfterMillis } = entry.spec.care
   if (backoff === undefined) return 0
-  const upSince = core.upSince.get(entry)
-  core.upSince.delete(entry)
-  const uptime = upSince === undefined ? 0 : core.monotonicMillis() - upSince
+  const uptime = core.uptimes.get(entry) ?? 0
   let account = core.accounts.get(entry)
   if (account === undefined || uptime >= resetAfterMillis) {
     account = { step: yield* Schedule.toStep(backoff), attempt: 0, isClosed: false }

@@ -4,6 +4,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { type ExitReason, fromExit } from "../ExitReason.ts"
+import { noteEnd } from "./backoff.ts"
 import type { Entry } from "./children.ts"
 import type { EventHub } from "./eventHub.ts"
 import type { Health } from "./health.ts"
@@ -133,8 +134,12 @@ export class Incarnation implements Parent {
     this.status = "exited"
     this.left = reason
     this.emptyRef()
-    if (starting) this.abortStart?.(reason)
-    else this.supervisor.mailbox.post({ _tag: "Exit", incarnation: this, reason })
+    if (starting) {
+      this.abortStart?.(reason)
+      return true
+    }
+    noteEnd(this.supervisor, this.entry)
+    this.supervisor.mailbox.post({ _tag: "Exit", incarnation: this, reason })
     return true
   }
 

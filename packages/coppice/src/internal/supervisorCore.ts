@@ -81,9 +81,10 @@ export class SupervisorCore {
   /** What a dynamic supervisor has besides; undefined for any other. */
   readonly dynamic: Dynamic | undefined
   readonly refs = new Refs()
-  /** Of those children that have a backoff: how far they are in it, and since when they are up. */
+  /** Of those children that have a backoff: how far they are in it, since when they are up, and how long they were. */
   readonly accounts = new WeakMap<Entry, Account>()
   readonly upSince = new WeakMap<Entry, number>()
+  readonly uptimes = new WeakMap<Entry, number>()
   /** The restart that a group is waiting for. */
   waiting: Retry | undefined = undefined
   readonly window: RestartWindow

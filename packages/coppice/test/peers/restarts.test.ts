@@ -2,9 +2,9 @@
 import { assert, describe } from "@effect/vitest"
 import { Backoff, Child, ExitReason, RestartPolicy, Supervisor } from "coppice"
 import { Context, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
-import { ended, patient, states } from "./support/kit.ts"
-import { now, pass, settle } from "./support/quiet.ts"
-import { answer, collect, scenario } from "./support/world.ts"
+import { ended, patient, states } from "../support/kit.ts"
+import { now, pass, settle } from "../support/quiet.ts"
+import { answer, collect, scenario } from "../support/world.ts"
 
 type Handle = Supervisor.Supervisor
 
@@ -390,21 +390,6 @@ describe("restarts", () => {
   )
 
   scenario(
-    "F1bonacc1/process-compose#354: a stop that hangs is bounded, and names the child",
-    (world) =>
-      Effect.gen(function*() {
-        const scope = yield* Scope.make()
-        const children = [world.kit.child("a"), world.kit.child("b", { slowStop: true, shutdown: "3 seconds" })]
-        yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
-        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-        yield* pass("3 seconds")
-        yield* answer(Fiber.join(closing))
-        assert.deepStrictEqual(world.takeMessages("Error"), ["b: child abandoned: its finalizers do not end"])
-        yield* world.kit.release("b")
-      })
-  )
-
-  scenario(
     "Unitech/pm2#74, #2126, #2279: a port is free again before the next incarnation takes it",
     () =>
       Effect.gen(function*() {
@@ -504,7 +489,7 @@ describe("restarts", () => {
 })
 
 describe("health", () => {
-  class Web extends Context.Service<Web, { hangs: boolean }>()("coppice/test/Peers.test/Web") {}
+  class Web extends Context.Service<Web, { hangs: boolean }>()("coppice/test/peers/restarts.test/Web") {}
 
   const ping = Effect.flatMap(Web, (web) => web.hangs ? Effect.never : Effect.void)
 

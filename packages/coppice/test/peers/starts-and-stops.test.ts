@@ -1,10 +1,10 @@
 /** What users of other supervisors have reported as bugs, or asked for: each is named by where it was. */
 import { assert, describe } from "@effect/vitest"
-import { Child, ChildRef, ExitReason, SupervisionTree, Supervisor } from "coppice"
+import { Child, ChildRef, ExitReason, Supervisor } from "coppice"
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { ended, patient, rule, states } from "./support/kit.ts"
-import { pass, settle } from "./support/quiet.ts"
-import { Lever, scenario } from "./support/world.ts"
+import { ended, patient, rule, states } from "../support/kit.ts"
+import { pass, settle } from "../support/quiet.ts"
+import { Lever, scenario } from "../support/world.ts"
 
 type Handle = Supervisor.Supervisor
 
@@ -59,90 +59,16 @@ describe("a start", () => {
         assert.deepStrictEqual(kit.take(), ["start a", "start b", "hold c", "stop b", "stop a"])
       })
   )
-
-  rule(
-    "pathosDev/actor-ts#914",
-    "that throws is a defect of that start: the child is down, what it acquired is released, and nothing remains",
-    (kit) =>
-      Effect.gen(function*() {
-        const app: Handle = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
-        const acquire = Effect.acquireRelease(
-          Effect.sync(() => kit.note("acquire")),
-          () => Effect.sync(() => kit.note("release"))
-        )
-        const throwing = Child.make(
-          "a",
-          Effect.andThen(
-            acquire,
-            Effect.sync(() => {
-              throw new Error("constructor")
-            })
-          )
-        )
-        const error = yield* Effect.flip(app.startChild(throwing))
-        assert.strictEqual(error._tag, "ChildStartFailed")
-        assert.deepStrictEqual(kit.take(), ["acquire", "release"])
-        assert.deepStrictEqual(yield* states(app), {})
-      })
-  )
 })
 
 describe("a restart", () => {
-  rule(
-    "erlang/otp#1287",
-    "is counted by when it is made: a shutdown that takes longer than the period does not hide a crash loop",
-    (kit) =>
-      Effect.gen(function*() {
-        const app: Handle = yield* Supervisor.make("app", {
-          strategy: "one-for-all",
-          intensity: 1,
-          period: "1 second",
-          children: [
-            kit.child("a"),
-            Child.make(
-              "slow",
-              Effect.as(Effect.addFinalizer(() => Effect.sleep("3 seconds")), Effect.never),
-              { shutdown: "10 seconds" }
-            )
-          ]
-        })
-        for (let crash = 1; crash <= 2; crash++) {
-          assert.strictEqual(yield* ended(app), "no")
-          yield* kit.crash("a")
-          yield* pass("3 seconds")
-        }
-        yield* pass("3 seconds")
-        assert.strictEqual(yield* ended(app), "gave up")
-      })
-  )
-
-  rule(
-    "elixir-lang/elixir#7369",
-    "goes by the specification of the child, with what startChild was given: siblings are not drawn in",
-    (kit) =>
-      Effect.gen(function*() {
-        const app: Handle = yield* Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("b")] })
-        for (const argument of ["first", "second"]) {
-          yield* app.startChild(
-            Child.make(argument, Effect.as(Effect.sync(() => kit.note(`given ${argument}`)), Effect.never))
-          )
-        }
-        kit.take()
-        yield* app.exitChild("second", ExitReason.killed)
-        yield* app.exitChild("first", ExitReason.killed)
-        yield* pass("1 second")
-        assert.deepStrictEqual(kit.take(), ["given second", "given first"])
-        assert.deepStrictEqual(yield* states(app), { b: "running", first: "running", second: "running" })
-      })
-  )
-
   rule(
     "elixir-lang/elixir#9319, gleam-lang/erlang#45",
     "leaves the callers what they call by: their ref",
     (kit) =>
       Effect.gen(function*() {
-        class Db extends Context.Service<Db, number>()("coppice/test/Reported.test/Db") {}
-        class DbRef extends ChildRef.Service<DbRef>()("coppice/test/Reported.test/DbRef", Db) {}
+        class Db extends Context.Service<Db, number>()("coppice/test/peers/starts-and-stops.test/Db") {}
+        class DbRef extends ChildRef.Service<DbRef>()("coppice/test/peers/starts-and-stops.test/DbRef", Db) {}
         let made = 0
         yield* Effect.gen(function*() {
           const app: Supervisor.Supervisor<any> = yield* Supervisor.make("app", {
@@ -154,60 +80,6 @@ describe("a restart", () => {
           yield* app.exitChild("db", ExitReason.killed)
           assert.strictEqual(yield* ref.use(Effect.succeed), 2)
         }).pipe(Effect.provide(DbRef.layer))
-      })
-  )
-
-  rule(
-    "Unitech/pm2#6129",
-    "is made once for one end: the exit of an incarnation that has been replaced starts nothing",
-    (kit) =>
-      Effect.gen(function*() {
-        const app: Handle = yield* Supervisor.make("app", {
-          strategy: "one-for-all",
-          ...patient,
-          children: [kit.child("a"), kit.child("b")]
-        })
-        // Both ends are there before it looks.
-        yield* now(app.startChild(kit.child("slow", { starts: ["hold"] })))
-        yield* kit.crashTogether("a", "b")
-        kit.take()
-        yield* kit.release("slow")
-        assert.deepStrictEqual(kit.take(), ["start slow", "stop slow", "start a", "start b", "start slow"])
-        const tree = yield* app.tree
-        assert.deepStrictEqual(tree.children.map(({ incarnation }) => incarnation), [2, 2, 2])
-      })
-  )
-
-  rule(
-    "pathosDev/actor-ts#926",
-    "of a supervisor that has given up starts its children by the same names, and leaves no other of them",
-    (kit) =>
-      Effect.gen(function*() {
-        const below = Supervisor.layer("below", {
-          strategy: "one-for-one",
-          intensity: 1,
-          children: [kit.child("a"), kit.child("b")]
-        })
-        const app: Handle = yield* Supervisor.make("app", {
-          strategy: "one-for-one",
-          children: [Child.supervisor("below", below)]
-        })
-        kit.take()
-        yield* kit.crash("a")
-        yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), [
-          "exit a",
-          "start a",
-          "exit a",
-          "stop b",
-          "start a",
-          "start b"
-        ])
-        const tree = yield* app.tree
-        assert.strictEqual(
-          SupervisionTree.toText(tree).replaceAll(/ {2}running.*/g, ""),
-          ["app", "└─ below", "   ├─ a", "   └─ b"].join("\n")
-        )
       })
   )
 
@@ -248,69 +120,6 @@ describe("a restart", () => {
         yield* kit.crash("a")
         assert.deepStrictEqual(kit.take(), ["exit a", "fail a", "fail a", "stop b"])
         assert.strictEqual(yield* ended(app), "gave up")
-      })
-  )
-})
-
-describe("an end", () => {
-  rule(
-    "gleam-lang/otp#67",
-    "that is normal does its supervisor no harm, whatever the restart type",
-    (kit) =>
-      Effect.gen(function*() {
-        const app: Handle = yield* Supervisor.make("app", {
-          strategy: "one-for-one",
-          children: [
-            kit.child("permanent"),
-            kit.child("transient", { restart: "transient" }),
-            kit.child("temporary", { restart: "temporary" })
-          ]
-        })
-        for (const id of ["permanent", "transient", "temporary"]) yield* kit.leave(id, Effect.void)
-        assert.deepStrictEqual(yield* states(app), { permanent: "running", transient: "stopped" })
-        assert.strictEqual(yield* ended(app), "no")
-      })
-  )
-
-  rule(
-    "Supervisor/supervisor#712, ergo-services/ergo#67",
-    "for good of a child that matters is that of all, and those who wait are told why",
-    (kit) =>
-      Effect.gen(function*() {
-        const app: Handle = yield* Supervisor.make("app", {
-          strategy: "one-for-one",
-          intensity: 0,
-          children: [kit.child("a"), kit.child("critical")]
-        })
-        const waiting = yield* now(Effect.flip(app.await))
-        yield* kit.crash("critical")
-        const error = yield* Fiber.join(waiting)
-        assert.strictEqual(error.child, "critical")
-        assert.strictEqual(ExitReason.format(error.reason), "failed: critical crashed")
-
-        const other: Handle = yield* Supervisor.make("other", {
-          strategy: "one-for-one",
-          autoShutdown: "any-significant",
-          children: [kit.child("b"), kit.child("main", { restart: "temporary", significant: true })]
-        })
-        yield* kit.crash("main")
-        assert.strictEqual(yield* ended(other), "shut down")
-      })
-  )
-
-  rule(
-    "F1bonacc1/process-compose#200",
-    "of all children is not that of their supervisor: it answers",
-    (kit) =>
-      Effect.gen(function*() {
-        const app: Handle = yield* Supervisor.make("app", {
-          strategy: "one-for-one",
-          children: [kit.child("a", { restart: "transient" }), kit.child("b", { restart: "temporary" })]
-        })
-        for (const id of ["a", "b"]) yield* kit.leave(id, Effect.void)
-        assert.strictEqual(yield* ended(app), "no")
-        yield* app.restartChild("a")
-        assert.deepStrictEqual(yield* states(app), { a: "running" })
       })
   )
 })
@@ -456,18 +265,5 @@ describe("what is told", () => {
         "app/a ChildStopped",
         "app SupervisorStopped"
       ])
-    }))
-
-  scenario("pathosDev/actor-ts#916: of a crash loop there is a line for each crash", (world) =>
-    Effect.gen(function*() {
-      yield* Supervisor.make("app", {
-        strategy: "one-for-one",
-        intensity: 2,
-        children: [world.kit.child("a"), world.kit.child("b")]
-      })
-      for (let crash = 1; crash <= 3; crash++) yield* world.kit.crash("a")
-      const lines = world.takeLines().filter(({ level }) => level === "Error" || level === "Fatal")
-      assert.isAtLeast(lines.filter(({ fields }) => fields["child"] === "a").length, 3)
-      assert.strictEqual(lines.at(-1)?.level, "Fatal")
     }))
 })
