@@ -12,11 +12,11 @@ import { call, type CallFailed, startError, terminate } from "./calls.ts"
 import { Entry } from "./children.ts"
 import type { DynamicCore } from "./dynamic.ts"
 import { DynamicChild, terminateChild } from "./dynamicChild.ts"
-import { copyOf, spend } from "./ownSpec.ts"
 import { startOne, type Step } from "./ranges.ts"
 import { giveUpRef } from "./refs.ts"
 import { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
+import { spend } from "./spend.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
 type StartArguments = ReadonlyArray<unknown>
@@ -89,7 +89,7 @@ function* startNew(
   if (core.children.size >= maxChildren) return yield* new MaxChildrenReached({ path, maxChildren })
   const made = child(...order.args)
   if (!(made instanceof Spec)) throw new TypeError(`${path}: children are made with Child.effect, .layer and so on`)
-  const spec = copyOf(made, { id })
+  const spec = made.withId(id)
   const invalid = spec.significant
     ? new InvalidChild({ path, id, problem: neverSignificant })
     : checkChild(path, spec, "never")

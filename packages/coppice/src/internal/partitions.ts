@@ -7,7 +7,6 @@ import type { PartitionSupervisor } from "../PartitionSupervisor.ts"
 import type { ChildStartFailed } from "../SupervisorError.ts"
 import { type CallFailed, restartChild, terminateChild } from "./calls.ts"
 import { makeHandle } from "./handle.ts"
-import { copyOf } from "./ownSpec.ts"
 import { Spec } from "./spec.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
@@ -33,7 +32,7 @@ export const partitionSpecs = (
         `${name}: its partitions cannot all fill ${spec.ref.key}: use the partition supervisor instead`
       )
     }
-    return copyOf(spec, { id: String(partition), ref })
+    return spec.withId(String(partition), ref)
   })
 
 /** Rule EL20: whole numbers by their remainder, so that neighbours are apart; anything else by its hash. */

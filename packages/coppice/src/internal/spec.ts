@@ -128,13 +128,8 @@ export class Spec {
   readonly id: string
   readonly start: Start
   readonly restart: RestartType
-  readonly significant: boolean
   readonly shutdown: Duration.Duration | "brutal-kill"
   readonly care: Care
-  /** The ref that each incarnation fills. */
-  readonly ref: Context.Key<any, any> | undefined
-  /** Whether `shutdown` is the default, which a supervisor inside the child prolongs. */
-  readonly shutdownIsDefault: boolean
   private readonly options: SpecOptions | undefined
 
   constructor(id: string, start: Start, options: SpecOptions | undefined) {
@@ -142,11 +137,8 @@ export class Spec {
     this.start = start
     this.options = options
     this.restart = options?.restart ?? "permanent"
-    this.significant = options?.significant ?? false
-    this.ref = options?.ref
     this.care = options !== undefined && isCaredFor(options) ? careOf(options) : withoutCare
     const shutdown = options?.shutdown
-    this.shutdownIsDefault = shutdown === undefined
     this.shutdown = shutdown === undefined
       ? defaultShutdown[start.kind]
       : shutdown === "brutal-kill"
@@ -157,6 +149,26 @@ export class Spec {
   /** The same child, built from another layer. */
   withLayer(layer: AnyLayer): Spec {
     return new Spec(this.id, { kind: this.type === "supervisor" ? "supervisor" : "layer", layer }, this.options)
+  }
+
+  /** A child of its supervisor's own making: this one, but for its id, and perhaps the ref it fills. */
+  withId(id: string, ref = this.ref): Spec {
+    const options = ref === this.ref ? this.options : { ...this.options, ref }
+    return Object.assign(Object.create(Spec.prototype) as Spec, this, { id, options })
+  }
+
+  get significant(): boolean {
+    return this.options?.significant ?? false
+  }
+
+  /** The ref that each incarnation fills. */
+  get ref(): Context.Key<any, any> | undefined {
+    return this.options?.ref
+  }
+
+  /** Whether `shutdown` is the default, which a supervisor inside the child prolongs. */
+  get shutdownIsDefault(): boolean {
+    return this.options?.shutdown === undefined
   }
 
   get kind(): Start["kind"] {

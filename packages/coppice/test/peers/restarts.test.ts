@@ -1,7 +1,7 @@
 /** What users of other supervisors have reported, each as a test that bears the reference. */
 import { assert, describe } from "@effect/vitest"
 import { Backoff, Child, ExitReason, RestartPolicy, Supervisor } from "coppice"
-import { Context, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
+import { Context, Effect, Fiber, Layer, Schedule } from "effect"
 import { ended, patient, states } from "../support/kit.ts"
 import { now, pass, settle } from "../support/quiet.ts"
 import { answer, collect, scenario } from "../support/world.ts"

@@ -1,10 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Spec, type Start } from "./spec.ts"
-
-/** A child of its supervisor's own making: as it was given, but for its id, and perhaps the ref it fills. */
-export const copyOf = (spec: Spec, own: { readonly id: string; readonly ref?: Spec["ref"] }): Spec =>
-  Object.assign(Object.create(Spec.prototype) as Spec, spec, own)
+import type { Start } from "./spec.ts"
 
 const spent: Record<Start["kind"], Start> = {
   effect: { kind: "effect", run: Effect.void },
