@@ -26,7 +26,9 @@ export type State = typeof State.Type
 /**
  * A child or a supervisor, with all below it. Times are milliseconds since the epoch; `restarts` counts how often its
  * supervisor tried to start it again, and begins at zero with each incarnation of that supervisor. A supervisor under
- * `Child.supervisor` is one node with that child; elsewhere its `incarnation` is that of the child it lives in.
+ * `Child.supervisor` is one node with that child; elsewhere its `incarnation` is that of the child it lives in. Where there
+ * is a readiness probe, `ready` says since the child has started whether it has succeeded; `health` is what the liveness
+ * probe has found.
  *
  * @category models
  * @since 0.1.0
@@ -39,6 +41,7 @@ export interface Node {
   readonly incarnation: number
   readonly restarts: number
   readonly startedAtMillis?: number
+  readonly ready?: boolean
   readonly health?: "unknown" | "healthy" | "failing"
   readonly lastExit?: { readonly reason: ExitReason; readonly timeMillis: number }
   readonly children: ReadonlyArray<Node>
@@ -58,6 +61,7 @@ export const Node: Schema.Codec<Node, unknown> = Schema.Struct({
   incarnation: Schema.Int,
   restarts: Schema.Int,
   startedAtMillis: Schema.optionalKey(Schema.Finite),
+  ready: Schema.optionalKey(Schema.Boolean),
   health: Schema.optionalKey(Schema.Literals(["unknown", "healthy", "failing"])),
   lastExit: Schema.optionalKey(Schema.Struct({ reason: ExitReason, timeMillis: Schema.Finite })),
   children: Schema.Array(Schema.suspend((): Schema.Codec<Node, unknown> => Node))
@@ -108,7 +112,9 @@ const branches = (node: Node, indent: string): ReadonlyArray<string> =>
 const describe = (node: Node): string => {
   const restarts = node.restarts === 0 ? "" : `, ${node.restarts} ${node.restarts === 1 ? "restart" : "restarts"}`
   const exit = node.lastExit === undefined ? "" : ` (${formatReason(node.lastExit.reason)})`
-  return `${node.id}  ${node.state}${restarts}${exit}`
+  const ready = node.ready === false ? ", not ready" : ""
+  const health = node.health === "failing" ? ", failing" : ""
+  return `${node.id}  ${node.state}${ready}${health}${restarts}${exit}`
 }
 
 /**

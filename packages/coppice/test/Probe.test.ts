@@ -120,16 +120,32 @@ describe("readiness", () => {
         yield* Effect.orDie(app.exitChild("a", ExitReason.killed))
         yield* settle
         assert.deepStrictEqual(yield* states(app), { a: "starting" })
+        assert.strictEqual((yield* node(app, "a")).ready, false)
+        assert.match(SupervisionTree.toText(yield* app.tree), /a {2}starting, not ready, 1 restart/)
         assert.deepStrictEqual((yield* tags(take)).slice(-2), ["ChildStarting app/a", "ChildStarted app/a"])
         patient.how = Effect.void
         yield* pass(4999)
         assert.deepStrictEqual(yield* states(app), { a: "starting" })
         yield* pass(1)
         assert.deepStrictEqual(yield* states(app), { a: "running" })
+        assert.strictEqual((yield* node(app, "a")).ready, true)
         assert.deepStrictEqual(yield* tags(take), ["ChildReady app/a"])
         assert.deepStrictEqual(world.takeMessages("Debug"), [])
       })
   )
+
+  scenario("is not spoken of before the child has started, nor when it has ended", ({ kit }) =>
+    Effect.gen(function*() {
+      const app: Handle = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
+      const slow = kit.child("a", { starts: ["hold"], readiness: { check: Effect.void }, restart: "transient" })
+      yield* Effect.forkChild(Effect.orDie(app.startChild(slow)))
+      yield* settle
+      assert.isFalse("ready" in (yield* node(app, "a")))
+      yield* kit.release("a")
+      assert.strictEqual((yield* node(app, "a")).ready, true)
+      yield* kit.leave("a", Effect.void)
+      assert.isFalse("ready" in (yield* node(app, "a")))
+    }))
 
   scenario("that succeeds at once is a start like any other", ({ kit }) =>
     Effect.gen(function*() {
@@ -512,13 +528,14 @@ describe("liveness", () => {
         patient.how = failing
         yield* pass("1 second")
         assert.strictEqual((yield* node(app, "a")).health, "failing")
+        assert.match(SupervisionTree.toText(yield* app.tree), /a {2}running, failing/)
         yield* Effect.orDie(app.exitChild("a", ExitReason.killed))
         yield* settle
         assert.strictEqual((yield* node(app, "a")).health, "unknown")
         yield* pass("1 second")
         assert.strictEqual((yield* node(app, "a")).incarnation, 2)
         assert.isUndefined((yield* node(app, "b")).health)
-        assert.isFalse("health" in (yield* node(app, "b")))
+        assert.doesNotHaveAnyKeys(yield* node(app, "b"), ["health", "ready"])
       })
   )
 
@@ -616,6 +633,7 @@ describe("liveness", () => {
         // Each goes on for 5 seconds, and is looked at every second.
         assert.deepStrictEqual(patient.take(), [0, 5000, 10_000, 15_000, 20_000])
         assert.strictEqual((yield* node(app, "a")).health, "failing")
+        assert.match(SupervisionTree.toText(yield* app.tree), /a {2}running, failing/)
         patient.how = Effect.void
         yield* pass("10 seconds")
       })

@@ -19,6 +19,7 @@ export const supervisorNode = (core: SupervisorCore): Node => ({
 const childNode = (entry: Entry): Node => {
   const { path } = entry
   const health = entry.incarnation?.probing?.health
+  const ready = isReady(entry)
   const children: Array<Node> = []
   for (const supervisor of entry.incarnation?.supervisors ?? []) {
     const node = supervisorNode(supervisor)
@@ -33,10 +34,18 @@ const childNode = (entry: Entry): Node => {
     incarnation: entry.number,
     restarts: entry.restarts,
     ...(entry.startedAtMillis === undefined ? undefined : { startedAtMillis: entry.startedAtMillis }),
+    ...(ready === undefined ? undefined : { ready }),
     ...(health === undefined ? undefined : { health }),
     ...(entry.exitReason === undefined || entry.exitedAtMillis === undefined
       ? undefined
       : { lastExit: { reason: entry.exitReason, timeMillis: entry.exitedAtMillis } }),
     children
   }
+}
+
+// A child that has not started, or has ended, is neither ready nor not.
+const isReady = ({ incarnation, spec }: Entry): boolean | undefined => {
+  if (spec.care.readiness === undefined || incarnation === undefined) return undefined
+  if (incarnation.status === "running") return true
+  return incarnation.status === "starting" && incarnation.probing !== undefined ? false : undefined
 }
