@@ -442,7 +442,7 @@ describe("what goes wrong in a stop", () => {
   )
 
   scenario(
-    "a supervisor that ends names the abandoned that have not, and only these",
+    "a supervisor that ends names the abandoned that have not, and only these (erlang/otp#770)",
     (world) =>
       Effect.gen(function*() {
         const [fiber, finalizer, half, halfToo, late] = Array.from({ length: 5 }, () => new Lever())

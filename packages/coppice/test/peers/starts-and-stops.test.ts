@@ -1,7 +1,7 @@
 /** What users of other supervisors have reported as bugs, or asked for: each is named by where it was. */
 import { assert, describe } from "@effect/vitest"
 import { Child, ChildRef, ExitReason, Supervisor } from "coppice"
-import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { ended, patient, rule, states } from "../support/kit.ts"
 import { pass, settle } from "../support/quiet.ts"
 import { Lever, scenario } from "../support/world.ts"
@@ -23,6 +23,26 @@ describe("a start", () => {
         yield* kit.release("a")
         assert.deepStrictEqual(kit.take(), ["start a", "hold b"])
         yield* kit.release("b")
+        assert.deepStrictEqual(kit.take(), ["start b", "start c"])
+      })
+  )
+
+  rule(
+    "Supervisor/supervisor#122",
+    "of a child waits until the one before is ready, not until it is there",
+    (kit) =>
+      Effect.gen(function*() {
+        let ready = false
+        const check = Effect.suspend(() => ready ? Effect.void : Effect.fail("booting"))
+        const making = yield* now(Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [kit.child("a", { readiness: { check, interval: "1 second" } }), kit.child("b"), kit.child("c")]
+        }))
+        yield* pass("1 minute")
+        assert.deepStrictEqual(kit.take(), ["start a"])
+        ready = true
+        yield* pass("1 second")
+        assert.isDefined(making.pollUnsafe())
         assert.deepStrictEqual(kit.take(), ["start b", "start c"])
       })
   )
@@ -266,4 +286,31 @@ describe("what is told", () => {
         "app SupervisorStopped"
       ])
     }))
+
+  scenario(
+    "Unitech/pm2#6113: in vain to somebody who does not listen is not kept without a bound",
+    (world) =>
+      Effect.gen(function*() {
+        const app: Handle = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          ...patient,
+          intensity: 100_000,
+          children: [world.kit.child("a"), world.kit.child("b")]
+        })
+        const gate = new Lever()
+        const seen: Array<string> = []
+        yield* Effect.forkChild(Stream.runForEach(app.events, (event) =>
+          Effect.andThen(
+            Effect.sync(() => void seen.push(event._tag)),
+            seen.length === 0 ? Effect.ignore(gate.wait) : Effect.void
+          )))
+        yield* settle
+        // Each crash is four events.
+        for (let crash = 0; crash < 3000; crash++) yield* world.kit.crash("a")
+        yield* gate.pull(Effect.void)
+        yield* settle
+        assert.strictEqual(seen.length, 4 + 4096, "the first crash, and the latest events")
+        assert.strictEqual(seen.at(-1), "ChildStarted")
+      })
+  )
 })
