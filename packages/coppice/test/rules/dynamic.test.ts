@@ -409,6 +409,27 @@ describe("dynamic supervisors", () => {
       assert.deepStrictEqual(yield* states(pool), { b: "running", c: "running" })
     }))
 
+  rule(
+    "EL9",
+    "have at every start and restart what is for all children, and what each was given",
+    (kit) =>
+      Effect.gen(function*() {
+        const forAll = "depot"
+        const pool = yield* DynamicSupervisor.make("pool", {
+          ...patient,
+          child: (name: string, shelf: number): AnyChild =>
+            Child.make("job", Effect.as(Effect.sync(() => kit.note(`${forAll} ${name} ${shelf}`)), Effect.never))
+        })
+        const a = yield* pool.startChild("a", 1)
+        const b = yield* pool.startChild("b", 2)
+        assert.deepStrictEqual(kit.take(), ["depot a 1", "depot b 2"])
+        yield* pool.exitChild(b, ExitReason.killed)
+        yield* pool.exitChild(a, ExitReason.killed)
+        yield* settle
+        assert.deepStrictEqual(kit.take(), ["depot b 2", "depot a 1"])
+      })
+  )
+
   rule("EL10", "drop a child whose restart answers ignore", (kit) =>
     Effect.gen(function*() {
       const pool = yield* keyed(kit)
