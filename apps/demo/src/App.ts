@@ -3,11 +3,11 @@ import { Backoff, Child, Supervisor } from "coppice"
 import { JobStore } from "./JobStore.ts"
 import { recovery } from "./Recovery.ts"
 import { liveness, Web } from "./Web.ts"
-import { hiring, Workers } from "./Workers.ts"
+import { workers } from "./Workers.ts"
 
 // How many restarts are too many? More than anything we do to this tree on purpose. Chaos crashes 33 children in 5 seconds
-// on the average: five for the web server, nine below the store, nineteen of the work. Three workers that meet nothing but
-// poison crash 30 times. Each bound is more than the double of that sum.
+// on the average: six for the web server, eleven below the store. Each bound is more than the double of that. The workers
+// have a bound of their own.
 //
 // But not more than needed. What restarts do not mend, such as a full disk, is tried again at once, and a supervisor that
 // gave up is itself restarted by the next one. Only the database has time to recover: its disk may have.
@@ -27,14 +27,6 @@ const store = Supervisor.layer("store", {
   ]
 })
 
-// Rest-for-one, as workers that are restarted together begin without any, and have to be hired anew.
-const work = Supervisor.layer("work", {
-  strategy: "rest-for-one",
-  intensity: 30,
-  period,
-  children: [Child.supervisor("workers", Workers), Child.layer("hiring", hiring)]
-})
-
 /**
  * The root. One-for-one, although the children start in order: workers and web open connections of their own, so what
  * they share with the store is a file, which does not crash. Restarting them with it would only make one fault three.
@@ -45,7 +37,7 @@ export class App extends Supervisor.Service<App>()("@coppice/demo/app", {
   period,
   children: [
     Child.supervisor("store", store),
-    Child.supervisor("work", work),
+    Child.supervisor("workers", workers),
     Child.layer("web", Web, { shutdown: "5 seconds", liveness })
   ]
 }) {}

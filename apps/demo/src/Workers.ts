@@ -4,21 +4,22 @@ import { Array, Effect, Layer } from "effect"
 import { Settings } from "./Settings.ts"
 import { worker } from "./Worker.ts"
 
-/** Three workers crash 30 times in that period at most, see `App`; with more of them poison is no rarer. */
-export class Workers extends DynamicSupervisor.Service<Workers>()("@coppice/demo/workers", {
+/** The most there can be. Meeting nothing but poison they crash 100 times in the period below, and chaos adds some 30. */
+export const maxWorkers = 10
+
+class Workers extends DynamicSupervisor.Service<Workers>()("@coppice/demo/workers", {
   child: (_name: string) => Child.effect("worker", worker),
   key: (name) => name,
-  intensity: 100,
+  maxChildren: maxWorkers,
+  intensity: 250,
   period: "5 seconds"
 }) {}
 
-/** Sees to it that all workers are there. One that is just being restarted is. */
-export const hiring = Layer.effectDiscard(Effect.gen(function*() {
+const hire = Effect.gen(function*() {
   const { workers } = yield* Settings
   const names = Array.makeBy(workers, (index) => `worker-${index + 1}`)
-  yield* Effect.forEach(
-    names,
-    (name) => Effect.catchTag(Workers.ensureChild(name), "ChildRestarting", () => Effect.void),
-    { discard: true }
-  )
-}))
+  yield* Effect.forEach(names, (name) => Workers.startChild(name), { discard: true })
+})
+
+/** The supervisor with its workers: a dynamic one begins without any, also when it is restarted. */
+export const workers = Layer.provideMerge(Layer.effectDiscard(hire), Workers.layer)

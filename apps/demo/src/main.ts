@@ -5,6 +5,7 @@ import { Argument, CliError, Command, Flag } from "effect/cli"
 import { poison } from "./Analysis.ts"
 import { maxTries } from "./Job.ts"
 import { run } from "./Run.ts"
+import { maxWorkers } from "./Workers.ts"
 
 const units: Record<string, Duration.Unit> = { ms: "millis", s: "seconds", m: "minutes", h: "hours" }
 
@@ -65,7 +66,10 @@ const flags = {
     Flag.withDefault(Duration.millis(500))
   ),
   workers: Flag.Int("workers").pipe(
-    Flag.filter((number) => number >= 1 && number <= 100, (number) => `${number} workers: there are from 1 to 100`),
+    Flag.filter(
+      (number) => number >= 1 && number <= maxWorkers,
+      (number) => `${number} workers: there are from 1 to ${maxWorkers}`
+    ),
     Flag.withDescription("How many workers there are; default: 3"),
     Flag.withDefault(3)
   ),

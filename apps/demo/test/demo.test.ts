@@ -117,7 +117,7 @@ describe("demo", () => {
         yield* Effect.forEach(good, (number) => submit(url, `good-${number}`, text(number)))
 
         assert.strictEqual(yield* crash(url, "app/store/database"), 202)
-        assert.strictEqual(yield* crash(url, "app/work/workers/worker-2"), 202)
+        assert.strictEqual(yield* crash(url, "app/workers/worker-2"), 202)
         assert.strictEqual(yield* crash(url, "app/web"), 202)
         yield* webRestarted(url)
         yield* Effect.forEach([1, 2], (number) => submit(url, `bad-${number}`, "PANIC\n"))
@@ -141,7 +141,7 @@ describe("demo", () => {
         assert.strictEqual(restarts.get("app/store/database"), 1)
         assert.strictEqual(restarts.get("app/store/recovery"), 1)
         assert.strictEqual(restarts.get("app/web"), 1)
-        const ofWorkers = [1, 2, 3].map((number) => restarts.get(`app/work/workers/worker-${number}`) ?? 0)
+        const ofWorkers = [1, 2, 3].map((number) => restarts.get(`app/workers/worker-${number}`) ?? 0)
         assert.strictEqual(ofWorkers.reduce((sum, restart) => sum + restart, 0), 7)
 
         assert.strictEqual(end.exitCode, 0)
@@ -149,12 +149,10 @@ describe("demo", () => {
           end.stdout.slice(end.stdout.indexOf("stopping")).flatMap((line) => /(\S+) stopped$/.exec(line)?.[1] ?? []),
           [
             "app/web",
-            "app/work/hiring",
-            "app/work/workers/worker-1",
-            "app/work/workers/worker-2",
-            "app/work/workers/worker-3",
-            "app/work/workers",
-            "app/work",
+            "app/workers/worker-1",
+            "app/workers/worker-2",
+            "app/workers/worker-3",
+            "app/workers",
             "app/store/recovery",
             "app/store/database",
             "app/store"
@@ -187,12 +185,10 @@ describe("demo", () => {
             "app/store/database",
             "app/store/recovery",
             "app/web",
-            "app/work",
-            "app/work/hiring",
-            "app/work/workers",
-            "app/work/workers/worker-1",
-            "app/work/workers/worker-2",
-            "app/work/workers/worker-3"
+            "app/workers",
+            "app/workers/worker-1",
+            "app/workers/worker-2",
+            "app/workers/worker-3"
           ]
         }
       )
@@ -238,15 +234,34 @@ describe("demo", () => {
     10_000
   )
 
-  it.live("has as many workers as it is told to", () =>
-    Effect.gen(function*() {
-      const demo = yield* start(yield* emptyFolder, "--port", "0", "--workers", "5")
-      const paths = restartsOf(yield* tree(yield* demo.url)).map(([path]) => path)
+  it.live(
+    "has as many workers as it is told to, also after their supervisor was restarted",
+    () =>
+      Effect.gen(function*() {
+        const demo = yield* start(yield* emptyFolder, "--port", "0", "--workers", "5")
+        const url = yield* demo.url
+        const hired = [1, 2, 3, 4, 5].map((number) => `app/workers/worker-${number}`)
+        const workers = (now: Tree) =>
+          restartsOf(now).flatMap(([path]) => path.startsWith("app/workers/") ? [path] : [])
 
-      assert.deepStrictEqual(
-        paths.filter((path) => path.startsWith("app/work/workers/")),
-        [1, 2, 3, 4, 5].map((number) => `app/work/workers/worker-${number}`)
-      )
+        assert.deepStrictEqual(workers(yield* tree(url)), hired)
+        assert.strictEqual(yield* crash(url, "app/workers"), 202)
+        const restarted = yield* Effect.repeat(tree(url), {
+          until: (now) => new Map(restartsOf(now)).get("app/workers") === 1 && workers(now).length === hired.length,
+          schedule: Schedule.spaced("20 millis")
+        })
+        assert.deepStrictEqual(workers(restarted), hired)
+      }).pipe(Effect.provide(services)),
+    10_000
+  )
+
+  it.live("refuses more workers than there can be", () =>
+    Effect.gen(function*() {
+      const demo = yield* start("--workers", "11")
+      const end = yield* demo.end
+
+      assert.strictEqual(end.exitCode, 1)
+      assert.include([...end.stdout, ...end.stderr].join("\n"), "11 workers: there are from 1 to 10")
     }).pipe(Effect.provide(services)), 10_000)
 
   it.live("survives chaos and ends with a summary that adds up", () =>

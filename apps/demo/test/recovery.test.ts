@@ -27,7 +27,7 @@ describe("recovery", () => {
 
       const states = yield* Effect.forEach([1, 2, 3], (incarnation) =>
         Effect.gen(function*() {
-          yield* store.claim("app/work/workers/gone", incarnation)
+          yield* store.claim("app/workers/gone", incarnation)
           yield* TestClock.adjust("10 seconds")
           const early = yield* state
           yield* TestClock.adjust("2 seconds")
@@ -41,9 +41,9 @@ describe("recovery", () => {
     Effect.gen(function*() {
       const store = yield* JobStore
       yield* store.submit({ name: "a", text: "b" })
-      const slow = yield* Effect.fromOption(yield* store.claim("app/work/workers/slow", 1))
+      const slow = yield* Effect.fromOption(yield* store.claim("app/workers/slow", 1))
       yield* store.takeBackOverdue(Duration.zero, "too slow")
-      const quick = yield* Effect.fromOption(yield* store.claim("app/work/workers/quick", 1))
+      const quick = yield* Effect.fromOption(yield* store.claim("app/workers/quick", 1))
 
       yield* store.complete(slow, { words: 0, lines: 0, digest: "of the slow one" })
       yield* store.complete(quick, { words: 1, lines: 1, digest: "of the quick one" })
