@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Backoff, Child, ChildRef, DynamicSupervisor, ExitReason, type SupervisorEvent } from "coppice"
+import { Backoff, Child, ChildRef, DynamicSupervisor, ExitReason, Supervisor, type SupervisorEvent } from "coppice"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
 import { collected, heapUsed } from "./support/garbage.ts"
 import { type AnyChild, type Kit, patient, rule as test, type WorkerOptions } from "./support/kit.ts"
@@ -321,6 +321,53 @@ describe("a handle", () => {
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(using.pollUnsafe(), Exit.succeed("ChildUnavailable"))
       assert.deepStrictEqual(ended.pollUnsafe(), Exit.succeed(ExitReason.killed))
+    }))
+
+  rule("has no use left when the supervisor is restarted, which begins without children", () =>
+    Effect.gen(function*() {
+      let starts = 0
+      const layer = Layer.effect(
+        Db,
+        Effect.suspend(() => ++starts === 1 ? Effect.succeed({ name: "db", number: 1 }) : Effect.never)
+      )
+      class Pool extends DynamicSupervisor.Service<Pool>()("coppice/test/DynamicSupervisor.test/Pool", {
+        child: () => Child.layer("db", layer)
+      }) {}
+      const pools: Array<Pool["Service"]> = []
+      const keep = Layer.effectDiscard(Effect.map(Pool, (pool) => pools.push(pool)))
+      const app: Supervisor.Supervisor<any> = yield* Supervisor.make("app", {
+        strategy: "one-for-one",
+        children: [Child.supervisor("pool", Layer.provideMerge(keep, Pool.layer))]
+      })
+      const db = yield* pools[0]!.startChild()
+      yield* pools[0]!.exitChild(db, ExitReason.killed)
+      yield* settle
+      const using = yield* now(tag(db.use(() => Effect.void)))
+      yield* app.exitChild("pool", ExitReason.killed)
+      yield* settle
+      assert.lengthOf(pools, 2)
+      assert.deepStrictEqual(using.pollUnsafe(), Exit.succeed("ChildUnavailable"))
+    }))
+
+  rule("has no use left when its first start fails, or is called off", () =>
+    Effect.gen(function*() {
+      const hold = yield* Deferred.make<never, string>()
+      const pool = yield* DynamicSupervisor.make("pool", {
+        child: (_name: string) => Child.layer("db", Layer.effect(Db, Deferred.await(hold))),
+        key: (name) => name
+      })
+      const use = Effect.suspend(() => tag(pool.useChild("orders", () => Effect.void)))
+      const running = yield* now(pool.run("orders"))
+      const first = yield* now(use)
+      yield* Fiber.interrupt(running)
+      yield* settle
+      assert.deepStrictEqual(first.pollUnsafe(), Exit.succeed("ChildUnavailable"))
+      const starting = yield* now(tag(pool.startChild("orders")))
+      const second = yield* now(use)
+      yield* Deferred.fail(hold, "no disk")
+      yield* settle
+      assert.deepStrictEqual(starting.pollUnsafe(), Exit.succeed("ChildStartFailed"))
+      assert.deepStrictEqual(second.pollUnsafe(), Exit.succeed("ChildUnavailable"))
     }))
 
   rule("of a child with a ref of its own uses that", () =>

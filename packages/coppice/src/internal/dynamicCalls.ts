@@ -13,7 +13,6 @@ import { Entry } from "./children.ts"
 import type { DynamicCore } from "./dynamic.ts"
 import { DynamicChild, terminateChild } from "./dynamicChild.ts"
 import { startOne, type Step } from "./ranges.ts"
-import { giveUpRef } from "./refs.ts"
 import { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
 import { spend } from "./spend.ts"
@@ -100,7 +99,6 @@ function* startNew(
   const outcome = yield* startOne(core, entry)
   const error = startError(core, entry, outcome)
   if (error !== undefined) {
-    giveUpRef(core, entry)
     core.children.remove(entry)
     return yield* error
   }
