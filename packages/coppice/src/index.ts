@@ -5,6 +5,7 @@
  */
 export * as Backoff from "./Backoff.ts"
 export * as Child from "./Child.ts"
+export * as ChildMiddleware from "./ChildMiddleware.ts"
 export * as ChildRef from "./ChildRef.ts"
 export * as DynamicSupervisor from "./DynamicSupervisor.ts"
 export * as ExitReason from "./ExitReason.ts"

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import type { Around } from "../ChildMiddleware.ts"
 import { type ExitReason, fromExit } from "../ExitReason.ts"
 import { noteEnd } from "./backoff.ts"
 import type { Entry } from "./children.ts"
@@ -18,6 +19,8 @@ import type { SupervisorCore } from "./supervisorCore.ts"
 export interface Built {
   readonly services: Context.Context<never>
   readonly layers: OwnLayers
+  /** What is put around each use of it. */
+  readonly use: Around["use"]
 }
 
 /** The fiber of the probe that runs, and what it has found; no health where it waits for the child to be ready. */

@@ -7,6 +7,7 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import type { Around } from "../ChildMiddleware.ts"
 import type { Alive, ChildRef, Options } from "../ChildRef.ts"
 import { ChildDown, ChildUnavailable } from "../SupervisorError.ts"
 import { forkObserved, type Observer } from "./forkObserved.ts"
@@ -38,14 +39,17 @@ class Tenure<S> implements Alive<S> {
   readonly path: string
   readonly incarnation: number
   readonly service: S
+  /** What is put around each use. */
+  readonly around: Around["use"]
   over = false
   private readonly uses = new Set<Use<any, any>>()
 
-  constructor(ref: string, path: string, incarnation: number, service: S) {
+  constructor(ref: string, path: string, incarnation: number, service: S, around: Around["use"]) {
     this.ref = ref
     this.path = path
     this.incarnation = incarnation
     this.service = service
+    this.around = around
   }
 
   add(use: Use<any, any>): void {
@@ -138,7 +142,7 @@ export class RefState<I, S> implements ChildRef<I, S> {
     this.tag = tag
     this.patience = patience
     this.isFake = fake !== undefined
-    if (fake !== undefined) this.tenure = new Tenure(key, key, 1, fake.service)
+    if (fake !== undefined) this.tenure = new Tenure(key, key, 1, fake.service, undefined)
   }
 
   /** Whether an incarnation fills it now. */
@@ -159,8 +163,8 @@ export class RefState<I, S> implements ChildRef<I, S> {
   }
 
   /** An incarnation has started. */
-  fill(path: string, incarnation: number, services: Context.Context<I>): void {
-    const tenure = new Tenure(this.key, path, incarnation, Context.get(services, this.tag))
+  fill(path: string, incarnation: number, services: Context.Context<I>, around: Around["use"]): void {
+    const tenure = new Tenure(this.key, path, incarnation, Context.get(services, this.tag), around)
     this.isGone = false
     this.tenure = tenure
     runAll([...Array.from(this.readers, (reader) => () => Queue.offerUnsafe(reader, tenure)), ...this.takeWaiting()])
@@ -223,8 +227,12 @@ export class RefState<I, S> implements ChildRef<I, S> {
     return Effect.callback<A, E | ChildDown | ChildUnavailable, R>((resume) => {
       const { tenure } = this
       if (tenure === undefined) return resume(otherwise())
-      const use = new Use<A, E>(tenure, resume)
-      forkObserved(Fiber.getCurrent()!.context as Context.Context<R>, () => f(tenure.service), use)
+      const use = new Use<A, E | ChildDown | ChildUnavailable>(tenure, resume)
+      const { around } = tenure
+      const run = around === undefined
+        ? () => f(tenure.service)
+        : () => around(Effect.suspend(() => f(tenure.service)))
+      forkObserved(Fiber.getCurrent()!.context as Context.Context<R>, run, use)
       return use.abort()
     })
   }

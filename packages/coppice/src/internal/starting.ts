@@ -5,6 +5,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { type ExitReason, failure, fromExit, startFailed, startTimedOut } from "../ExitReason.ts"
 import { InvalidChild } from "../SupervisorError.ts"
+import { nothingAround, surround, type Surrounding } from "./around.ts"
 import { forgetStart, noteStart } from "./backoff.ts"
 import { childContext, explain } from "./childContext.ts"
 import type { Entry } from "./children.ts"
@@ -35,13 +36,14 @@ export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect
   incarnation.publish("ChildStarting")
   const context = childContext(core, incarnation)
   const how = entry.spec.start
+  const around = core.middleware === undefined ? nothingAround : surround(core.middleware, incarnation)
   awaitRef(core, entry, context)
   if (how.kind !== "effect" || entry.spec.care.readiness !== undefined) {
-    return startInFiber(core, incarnation, how, context)
+    return startInFiber(core, incarnation, how, context, around)
   }
   hasStarted(incarnation)
   isUp(incarnation)
-  runBody(incarnation, how.run, context)
+  runBody(incarnation, around.run(how.run), context)
   watchOver(incarnation, context)
   return "started"
 }
@@ -50,7 +52,8 @@ const startInFiber = (
   core: SupervisorCore,
   incarnation: Incarnation,
   how: Spec["start"],
-  context: Context.Context<never>
+  context: Context.Context<never>,
+  around: Surrounding
 ): Effect.Effect<StartOutcome> =>
   Effect.callback<StartOutcome>((resume) => {
     // The loop may have been made to yield since it asked.
@@ -68,7 +71,7 @@ const startInFiber = (
       resume(Effect.succeed(why === "stopped" ? "aborted" : startFailed(why)))
     }
     core.starting = incarnation
-    const { acquire, begin, keep } = preparation(incarnation, how, context)
+    const { acquire, begin, keep } = preparation(incarnation, how, context, around)
     const { readiness } = incarnation.entry.spec.care
     const ready = () => {
       if (!inProgress.active) return
@@ -121,23 +124,28 @@ interface Preparation {
 const preparation = (
   incarnation: Incarnation,
   how: Spec["start"],
-  context: Context.Context<never>
+  context: Context.Context<never>,
+  around: Surrounding
 ): Preparation => {
   switch (how.kind) {
     case "effect":
-      return { acquire: Effect.void, begin: () => runBody(incarnation, how.run, context) }
+      return { acquire: Effect.void, begin: () => runBody(incarnation, around.run(how.run), context) }
     case "make":
-      return { acquire: how.acquire, begin: (body: AnyEffect) => runBody(incarnation, body, context) }
+      return {
+        acquire: around.start(how.acquire),
+        begin: (body: AnyEffect) => runBody(incarnation, around.run(body), context)
+      }
     case "task":
-      return { acquire: how.run }
+      return { acquire: around.start(how.run) }
     case "layer":
     case "supervisor": {
       const layers = ownLayers(incarnation, how.layer)
       return {
-        acquire: Layer.buildWithMemoMap(how.layer, layers, incarnation.scope),
+        acquire: around.start(Layer.buildWithMemoMap(how.layer, layers, incarnation.scope)),
         keep: (services: Context.Context<any>) => {
           incarnation.built = {
             layers,
+            use: around.use(),
             services: Context.omit(Layer.CurrentMemoMap)(services) as Context.Context<never>
           }
         }

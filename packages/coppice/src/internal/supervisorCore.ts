@@ -5,6 +5,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
+import { ChildMiddleware } from "../ChildMiddleware.ts"
 import type { ExitReason, RestartIntensityExceeded } from "../ExitReason.ts"
 import { type ChildStartFailed, InvalidChild } from "../SupervisorError.ts"
 import type { SupervisorEvent } from "../SupervisorEvent.ts"
@@ -107,6 +108,8 @@ export class SupervisorCore {
   readonly isGroup: boolean
   /** Those that were abandoned and have not ended. */
   readonly abandoned = new Set<Incarnation>()
+  /** What is put around the children; undefined where there is nothing. */
+  readonly middleware: ChildMiddleware | undefined
   /** What is counted for the metrics; undefined where they are off. */
   readonly tally: Tally | undefined
   status: "starting" | "running" | "stopping" | "stopped" | "failed" = "starting"
@@ -134,6 +137,7 @@ export class SupervisorCore {
     this.clock = Context.get(context, Clock.Clock)
     this.window = new RestartWindow(settings.intensity, settings.periodMillis)
     this.report = new Report(this, context)
+    this.middleware = Context.get(context, ChildMiddleware)
     this.tally = Context.get(context, MetricsOn) ? new Tally() : undefined
     this.surroundings = surroundings
     this.isGroup = isGroup(settings.strategy)
