@@ -11,7 +11,7 @@ import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import { Actors } from "./internal/actors.ts"
 import type * as Scenario from "./Scenario.ts"
-import { VirtualTime } from "./VirtualTime.ts"
+import { type Options, VirtualTime } from "./VirtualTime.ts"
 
 /**
  * The first difference between what OTP did and what happened here. Step 0 is the start of the tree.
@@ -28,18 +28,7 @@ export interface Difference {
 }
 
 /**
- * How a scenario is performed: `opsBeforeYield` is how many operations a fiber does before another has its turn; default
- * 2048, as in Effect. With 3 fibers are interleaved as finely as they can be and still get on.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Options {
-  readonly opsBeforeYield?: number | undefined
-}
-
-/**
- * Performs one scenario. Answers the first difference, or nothing if there is none.
+ * Performs one scenario, in a world of the given order. Answers the first difference, or nothing if there is none.
  *
  * @category running
  * @since 0.1.0
@@ -93,8 +82,7 @@ class Run {
 
   constructor(scenario: Scenario.Scenario, options: Options | undefined) {
     this.scenario = scenario
-    const opsBeforeYield = options?.opsBeforeYield ?? 2048
-    this.time = new VirtualTime((fiber) => fiber.currentOpCount >= opsBeforeYield)
+    this.time = new VirtualTime(options)
     this.supervisorIds = new Set(supervisorsIn(scenario.tree))
   }
 

@@ -1,25 +1,62 @@
 /**
- * A deterministic world for fibers: one queue, and a clock that moves only when it is told to.
+ * A deterministic world for fibers: one queue, a clock that moves only when it is told to, and an order of events that
+ * can be made to follow from a seed.
  *
- * Everything happens inside the call that causes it, so that *quiet* can be seen: nothing is runnable. It is meant for
- * programs without real I/O.
+ * In such a world *quiet* can be seen: nothing is runnable. A test waits for it with {@link settle} instead of sleeping,
+ * polling or yielding. Real I/O is not waited for; what promises do is.
  *
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
+import { CurrentHold, type Hold } from "./internal/hold.ts"
+import { VirtualClock } from "./internal/virtualClock.ts"
 
-interface Sleeper {
-  readonly at: number
-  readonly wake: () => void
+/**
+ * What order a world has.
+ *
+ * - `seed`: which of several runnable fibers has its turn, where a fiber gives way in the middle, and which of two that
+ *   wake at the same time is the first. Without one everything is done in the order of arrival, as Effect does it.
+ * - `opsBeforeYield`: without a seed, after how many operations a fiber gives way; default 2048, as in Effect. With 3 they
+ *   are interleaved as finely as they can be and still get on.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly seed?: number | string | undefined
+  readonly opsBeforeYield?: number | undefined
+}
+
+/** How likely a fiber is to give way before an operation, where there is a seed. */
+const chanceToYield = 0.1
+
+/** A fiber does at least so much in its turn, or it would not get on. */
+const leastOps = 3
+
+interface Order {
+  readonly shouldYield: (fiber: Fiber.Fiber<unknown, unknown>) => boolean
+  /** Which of so many is next. */
+  readonly choose: (count: number) => number
+}
+
+const orderOf = ({ opsBeforeYield = 2048, seed }: Options): Order => {
+  if (seed === undefined) return { shouldYield: (fiber) => fiber.currentOpCount >= opsBeforeYield, choose: () => 0 }
+  const random = Effect.runSync(Random.withSeed(Effect.service(Random.Random), seed))
+  return {
+    shouldYield: (fiber) => fiber.currentOpCount >= leastOps && random.nextDoubleUnsafe() < chanceToYield,
+    choose: (count) => count === 1 ? 0 : Math.floor(random.nextDoubleUnsafe() * count)
+  }
 }
 
 /**
- * A world on one queue with a clock that stands still.
+ * A world on one queue with a clock that stands still, for a program that is driven from outside: everything happens inside
+ * the call that causes it. To test from inside, see {@link run}.
  *
  * **Example** (A day passes at once)
  *
@@ -39,19 +76,33 @@ interface Sleeper {
  * @since 0.1.0
  */
 export class VirtualTime {
-  private readonly queue: Array<() => void> = []
-  private sleepers: Array<Sleeper> = []
-  private now = 0
-  private readonly shouldYield: Scheduler.Scheduler["shouldYield"]
+  private readonly order: Order
+  private readonly clock: VirtualClock
+  private readonly tasks: Array<() => void> = []
+  private readonly waiting: Array<() => void> = []
+  private readonly holds = new Set<Hold>()
+  /** Where the task goes that is scheduled next: that of a fiber that has just been made to hang. */
+  private intoHold: Hold | undefined = undefined
+  /** Has something done when the host has its next turn; undefined where the world is driven from outside. */
+  private readonly later: ((task: () => void) => void) | undefined
+  private hasTurn = false
 
   /** The services that put a fiber into this world. */
-  readonly context: Context.Context<never> = Context.make(Scheduler.Scheduler, this.scheduler()).pipe(
-    Context.add(Clock.Clock, this.clock())
-  )
+  readonly context: Context.Context<never>
 
-  /** `shouldYield` says when a fiber has to give way to another; after 2048 operations by default, as in Effect. */
-  constructor(shouldYield: Scheduler.Scheduler["shouldYield"] = (fiber) => fiber.currentOpCount >= 2048) {
-    this.shouldYield = shouldYield
+  constructor(options: Options = {}, later?: (task: () => void) => void) {
+    this.order = orderOf(options)
+    this.later = later
+    this.clock = new VirtualClock(this.order.choose, settle)
+    this.context = Context.make(Scheduler.Scheduler, this.scheduler()).pipe(
+      Context.add(Clock.Clock, this.clock),
+      Context.add(CurrentWorld, this)
+    )
+  }
+
+  /** How many fibers sleep. */
+  get sleeping(): number {
+    return this.clock.sleeping
   }
 
   /** Runs an effect until quiet; no exit means that it waits for something that will not come. */
@@ -63,65 +114,163 @@ export class VirtualTime {
 
   /** Lets time pass. */
   advance(millis: number): void {
-    const end = this.now + millis
-    while (this.wakeNext(end)) this.settle()
-    this.now = end
+    const end = this.clock.currentTimeMillisUnsafe() + millis
+    while (this.clock.wakeNext(end)) this.settle()
+    this.clock.moveTo(end)
     this.settle()
   }
 
   /** Lets time pass until nobody sleeps any more. */
   runFreely(): void {
-    while (this.wakeNext(Infinity)) this.settle()
+    while (this.clock.wakeNext(Infinity)) this.settle()
   }
 
   /** Runs what is runnable. */
   settle(): void {
-    for (let task = this.queue.shift(); task !== undefined; task = this.queue.shift()) task()
+    this.runTasks()
+    // Driven from outside, nothing else is going to tell those who wait for quiet.
+    while (this.later === undefined && this.waiting.length > 0) this.tellQuiet()
   }
 
-  private wakeNext(until: number): boolean {
-    const next = this.sleepers.reduce<Sleeper | undefined>(
-      (first, sleeper) => first === undefined || sleeper.at < first.at ? sleeper : first,
-      undefined
-    )
-    if (next === undefined || next.at > until) return false
-    this.sleepers = this.sleepers.filter((sleeper) => sleeper !== next)
-    this.now = next.at
-    next.wake()
-    return true
+  /** Calls back when nothing is runnable, promises that are settled included. */
+  whenQuiet(run: () => void): void {
+    this.waiting.push(run)
+    this.askForTurn()
+  }
+
+  /** Makes the fibers of a hold hang. Deaf ones do not even hear that they are told to end. */
+  hang(hold: Hold, deaf: boolean): void {
+    hold.begin(deaf)
+    this.holds.add(hold)
+  }
+
+  /** Lets the fibers of a hold go on. */
+  release(hold: Hold): void {
+    this.holds.delete(hold)
+    for (const task of hold.release()) this.add(task)
+  }
+
+  private runTasks(): void {
+    while (this.tasks.length > 0) {
+      const [task] = this.tasks.splice(this.order.choose(this.tasks.length), 1)
+      task!()
+    }
+  }
+
+  private tellQuiet(): void {
+    for (const run of this.waiting.splice(0)) run()
+    this.runTasks()
   }
 
   private scheduler(): Scheduler.Scheduler {
     return {
       executionMode: "async",
-      shouldYield: (fiber) => this.shouldYield(fiber),
+      shouldYield: (fiber) => this.isHeld(fiber) || this.order.shouldYield(fiber),
       makeDispatcher: () => ({
-        scheduleTask: (task) => void this.queue.push(task),
-        flush: () => this.settle()
+        scheduleTask: (task) => this.add(task),
+        flush: () => this.runTasks()
       })
     }
   }
 
-  private clock(): Clock.Clock {
-    const nanos = () => BigInt(this.now) * 1_000_000n
-    return {
-      currentTimeMillisUnsafe: () => this.now,
-      currentTimeMillis: Effect.sync(() => this.now),
-      currentTimeNanosUnsafe: nanos,
-      currentTimeNanos: Effect.sync(nanos),
-      monotonicTimeNanosUnsafe: nanos,
-      monotonicTimeNanos: Effect.sync(nanos),
-      sleep: (duration) =>
-        Effect.callback<void>((resume) => {
-          const sleeper: Sleeper = {
-            at: this.now + Duration.toMillis(duration),
-            wake: () => resume(Effect.void)
-          }
-          this.sleepers.push(sleeper)
-          return Effect.sync(() => {
-            this.sleepers = this.sleepers.filter((other) => other !== sleeper)
-          })
-        })
+  private isHeld(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    if (this.holds.size === 0) return false
+    const hold = fiber.getRef(CurrentHold)
+    if (hold?.holds(fiber) !== true) return false
+    this.intoHold = hold
+    return true
+  }
+
+  private add(task: () => void): void {
+    const hold = this.intoHold
+    this.intoHold = undefined
+    if (hold !== undefined) return hold.keep(task)
+    this.tasks.push(task)
+    this.askForTurn()
+  }
+
+  private askForTurn(): void {
+    if (this.later === undefined || this.hasTurn) return
+    this.hasTurn = true
+    this.later(() => this.turn(false))
+  }
+
+  // Those who wait for quiet are told a turn later, when promises have had theirs, if nothing has come up meanwhile. What a
+  // task throws is the host's to deal with; the world goes on.
+  private turn(wasQuiet: boolean): void {
+    const isQuiet = wasQuiet && this.tasks.length === 0
+    let isDone = false
+    try {
+      this.runTasks()
+      if (isQuiet) this.tellQuiet()
+      isDone = true
+    } finally {
+      this.hasTurn = !isDone || this.waiting.length > 0
+      if (this.hasTurn) this.later!(() => this.turn(isDone))
     }
   }
 }
+
+/** The world in which a fiber runs. */
+const CurrentWorld = Context.Reference<VirtualTime | undefined>("@coppice/testing/VirtualTime/CurrentWorld", {
+  defaultValue: () => undefined
+})
+
+/** The world here. Where there is none, to ask for it is a mistake of the test. */
+const world = (what: string): Effect.Effect<VirtualTime> =>
+  Effect.flatMap(CurrentWorld, (world) =>
+    world === undefined
+      ? Effect.die(new TypeError(`VirtualTime.${what} was used outside VirtualTime.run`))
+      : Effect.succeed(world))
+
+/**
+ * Runs an effect in a world of its own. `TestClock.adjust` moves its clock and answers when what that woke has come to
+ * rest. `Random` follows from the seed, if there is one.
+ *
+ * **Example** (A test that waits for quiet, and for an hour)
+ *
+ * ```ts import.meta.vitest
+ * import { VirtualTime } from "@coppice/testing"
+ * import { Effect } from "effect"
+ * import { TestClock } from "effect/testing"
+ *
+ * const test = Effect.gen(function*() {
+ *   const seen: Array<string> = []
+ *   yield* Effect.forkChild(Effect.sync(() => seen.push("at once")))
+ *   yield* Effect.forkChild(Effect.andThen(Effect.sleep("1 hour"), Effect.sync(() => seen.push("later"))))
+ *   yield* VirtualTime.settle
+ *   const first = [...seen]
+ *   yield* TestClock.adjust("1 hour")
+ *   return [first, seen]
+ * })
+ *
+ * await Effect.runPromise(VirtualTime.run(test)) // => [["at once"], ["at once", "later"]]
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = <A, E, R>(effect: Effect.Effect<A, E, R>, options: Options = {}): Effect.Effect<A, E, R> =>
+  Effect.withFiber((host) => {
+    const dispatcher = host.getRef(Scheduler.Scheduler).makeDispatcher()
+    const world = new VirtualTime(options, (task) => dispatcher.scheduleTask(task, 0))
+    const context = Context.merge(host.context as Context.Context<R>, world.context)
+    const seeded = options.seed === undefined ? effect : Random.withSeed(effect, options.seed)
+    return Effect.callback<A, E>((resume) => {
+      const fiber = Effect.runForkWith(context)(seeded)
+      fiber.addObserver(resume)
+      return Fiber.interrupt(fiber)
+    })
+  })
+
+/**
+ * Waits until nothing is runnable: everything that can happen without time passing has happened. Outside
+ * {@link run} it dies.
+ *
+ * @category waiting
+ * @since 0.1.0
+ */
+export const settle: Effect.Effect<void> = Effect.flatMap(
+  world("settle"),
+  (world) => Effect.callback<void>((resume) => world.whenQuiet(() => resume(Effect.void)))
+)

@@ -14,16 +14,12 @@ const random = (seed: number) => {
   }
 }
 
-/** A world in which fibers give way at moments that follow from the seed. */
-const worldOf = (seed: number) => {
-  const next = random(seed)
-  return new VirtualTime.VirtualTime((fiber) => fiber.currentOpCount >= 3 && next() < 0.2)
-}
-
 /** Runs a program in the world of each seed; a failure names the seed that repeats it. */
 const forSeeds = (program: (next: () => number) => Effect.Effect<void, {}, Scope.Scope>): void => {
   for (let seed = 1; seed <= 400; seed++) {
-    const exit = worldOf(seed).run(Effect.scoped(program(random(seed))).pipe(Effect.provide(Logger.layer([]))))
+    const exit = new VirtualTime.VirtualTime({ seed }).run(
+      Effect.scoped(program(random(seed))).pipe(Effect.provide(Logger.layer([])))
+    )
     assert.strictEqual(String(exit), String(Exit.void), `seed ${seed}`)
   }
 }

@@ -1,0 +1,38 @@
+import * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
+
+/** A group of fibers that can be made to hang: those in whose context it is, and those they fork. */
+export class Hold {
+  private state: "free" | "held" | "deaf" = "free"
+  private kept: Array<() => void> = []
+
+  /** They do nothing more, until they are released or told to end; where they are deaf only until they are released. */
+  begin(deaf: boolean): void {
+    this.state = deaf ? "deaf" : "held"
+  }
+
+  /** They go on. Answers what they were about to do. */
+  release(): ReadonlyArray<() => void> {
+    const { kept } = this
+    this.state = "free"
+    this.kept = []
+    return kept
+  }
+
+  holds(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    return this.state === "deaf" || this.state === "held" && !isInterrupted(fiber)
+  }
+
+  keep(task: () => void): void {
+    this.kept.push(task)
+  }
+}
+
+/** The hold of the fibers here. */
+export const CurrentHold = Context.Reference<Hold | undefined>("@coppice/testing/internal/hold/CurrentHold", {
+  defaultValue: () => undefined
+})
+
+// Effect tells nobody but the fiber itself. If it no longer kept this here, a fiber that hangs could not be stopped either.
+const isInterrupted = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  "_interruptedCause" in fiber && fiber._interruptedCause !== undefined
