@@ -32,9 +32,11 @@ export interface Incarnation {
  * - `start`: around what has to succeed before the child has started; its result is to be passed on. A `Child.effect` has
  *   nothing of the kind.
  * - `run`: around the body of a `Child.effect` or a `Child.make`. The other kinds have none.
- * - `use`: around each use through the ref that the incarnation fills. It runs in the fiber of the use.
+ * - `check`: around each check of its readiness and of its liveness.
+ * - `use`: around each use through the ref that the incarnation fills, whose key it is told. It runs in the fiber of the
+ *   use.
  *
- * What `start` and `run` are given runs in the child: in its scope, with its services and annotations. So does what they
+ * What all but `use` are given runs in the child: in its scope, with its services and annotations. So does what they
  * answer, and its failure is the child's own.
  *
  * @category models
@@ -43,8 +45,9 @@ export interface Incarnation {
 export interface Around {
   readonly start?: ((start: Effect.Effect<unknown, AnyError>) => Effect.Effect<unknown, AnyError>) | undefined
   readonly run?: ((body: Effect.Effect<unknown, AnyError>) => Effect.Effect<unknown, AnyError>) | undefined
+  readonly check?: ((check: Effect.Effect<unknown, AnyError>) => Effect.Effect<unknown, AnyError>) | undefined
   readonly use?:
-    | (<A, E, R>(use: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ChildDown | ChildUnavailable, R>)
+    | (<A, E, R>(use: Effect.Effect<A, E, R>, ref: string) => Effect.Effect<A, E | ChildDown | ChildUnavailable, R>)
     | undefined
 }
 

@@ -100,8 +100,8 @@ describe("ChildMiddleware", () => {
   it.effect("is put around each use through a ref, with the incarnation that fills it", () => {
     let fails = false
     const middleware = ChildMiddleware.layer(({ incarnation, path }) => ({
-      use: <A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E | SupervisorError.ChildDown, R> =>
-        fails ? Effect.fail(new SupervisorError.ChildDown({ ref: "DbRef", path, incarnation })) : use
+      use: <A, E, R>(use: Effect.Effect<A, E, R>, ref: string): Effect.Effect<A, E | SupervisorError.ChildDown, R> =>
+        fails ? Effect.fail(new SupervisorError.ChildDown({ ref, path, incarnation })) : use
     }))
     return quiet(
       Effect.gen(function*() {
@@ -112,12 +112,27 @@ describe("ChildMiddleware", () => {
         }).pipe(Effect.provide(middleware))
         assert.deepStrictEqual(yield* used, Exit.succeed("db"))
         fails = true
-        const down = new SupervisorError.ChildDown({ ref: "DbRef", path: "app/db", incarnation: 1 })
+        const down = new SupervisorError.ChildDown({ ref: DbRef.key, path: "app/db", incarnation: 1 })
         assert.deepStrictEqual(yield* used, Exit.fail(down))
         fails = false
         assert.deepStrictEqual(yield* used, Exit.succeed("db"))
       }).pipe(Effect.provide(DbRef.layer))
     )
+  })
+
+  it.effect("is put around each check of readiness and of liveness", () => {
+    const checks: Array<string> = []
+    const middleware = ChildMiddleware.layer(({ incarnation }) => ({
+      check: (check) => Effect.suspend(() => checks.push(`number ${incarnation}`) === 2 ? Effect.fail("no") : check)
+    }))
+    const options = { readiness: { check: Effect.void }, liveness: { check: Effect.void, failureThreshold: 1 } }
+    return quiet(Effect.gen(function*() {
+      yield* Supervisor.make("app", { strategy: "one-for-one", children: [Child.effect("a", Effect.never, options)] })
+        .pipe(Effect.provide(middleware))
+      yield* settle
+      // Ready; not alive; ready; alive.
+      assert.deepStrictEqual(checks, ["number 1", "number 1", "number 2", "number 2"])
+    }))
   })
 
   it.effect("that throws is a failure of the child, whose supervisor goes on", () => {

@@ -7,6 +7,7 @@ import type { AnyEffect } from "./spec.ts"
 export interface Surrounding {
   readonly start: (start: AnyEffect) => AnyEffect
   readonly run: (body: AnyEffect) => AnyEffect
+  readonly check: (check: AnyEffect) => AnyEffect
   /** What is put around each use of it; to be asked when it has started. */
   readonly use: () => Around["use"]
 }
@@ -14,7 +15,7 @@ export interface Surrounding {
 const asItIs = (effect: AnyEffect): AnyEffect => effect
 
 /** Where there is no middleware. */
-export const nothingAround: Surrounding = { start: asItIs, run: asItIs, use: () => undefined }
+export const nothingAround: Surrounding = { start: asItIs, run: asItIs, check: asItIs, use: () => undefined }
 
 /** What a middleware puts around an incarnation. It is asked inside the first effect, whose fiber bears what it throws. */
 export const surround = (middleware: ChildMiddleware, incarnation: Incarnation): Surrounding => {
@@ -31,6 +32,7 @@ export const surround = (middleware: ChildMiddleware, incarnation: Incarnation):
   return {
     start: (start) => Effect.suspend(() => ask()?.start?.(start) ?? start),
     run: (body) => Effect.suspend(() => ask()?.run?.(body) ?? body),
+    check: (check) => Effect.suspend(() => ask()?.check?.(check) ?? check),
     use: () => around?.use
   }
 }

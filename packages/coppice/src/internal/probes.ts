@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { unhealthy } from "../ExitReason.ts"
+import type { Surrounding } from "./around.ts"
 import { afterCheck, initial, type Record } from "./health.ts"
 import type { Incarnation } from "./incarnation.ts"
 import { CurrentStart, type StartInProgress } from "./parent.ts"
@@ -33,11 +34,11 @@ type Checked = Cause.Cause<unknown> | undefined
 
 // In a fiber of its own: a check that is not to be interrupted has failed all the same when its time is over. As long as
 // it goes on, no other is begun.
-const checker = ({ check, timeoutMillis }: AnyProbe): Effect.Effect<Checked> => {
+const checker = ({ check, timeoutMillis }: AnyProbe, around: Surrounding): Effect.Effect<Checked> => {
   let pending: Fiber.Fiber<unknown, unknown> | undefined
   return Effect.suspend((): Effect.Effect<Checked> => {
     if (pending !== undefined && pending.pollUnsafe() === undefined) return Effect.succeed(timedOut(timeoutMillis))
-    return Effect.flatMap(Effect.forkChild(check, { startImmediately: true }), (fiber) => {
+    return Effect.flatMap(Effect.forkChild(around.check(check), { startImmediately: true }), (fiber) => {
       pending = fiber
       return Effect.map(Effect.timeoutOption(Fiber.await(fiber), timeoutMillis), (exit): Checked => {
         if (exit._tag === "None") {
@@ -61,9 +62,10 @@ export const awaitReady = (
   context: Context.Context<never>,
   start: StartInProgress,
   probe: AnyProbe,
+  around: Surrounding,
   onReady: () => void
 ): void => {
-  const check = checker(probe)
+  const check = checker(probe, around)
   const loop: Effect.Effect<void> = Effect.flatMap(
     check,
     (failure) => failure === undefined ? Effect.sync(onReady) : Effect.andThen(Effect.sleep(probe.intervalMillis), loop)
@@ -72,8 +74,13 @@ export const awaitReady = (
 }
 
 /** Repeats the check as long as the incarnation lives, and ends it when the check has failed too often. */
-export const watch = (incarnation: Incarnation, context: Context.Context<never>, probe: AnyLiveness): void => {
-  const check = checker(probe)
+export const watch = (
+  incarnation: Incarnation,
+  context: Context.Context<never>,
+  probe: AnyLiveness,
+  around: Surrounding
+): void => {
+  const check = checker(probe, around)
   const thresholds = { failure: probe.failureThreshold, success: probe.successThreshold }
   const loop = (record: Record): Effect.Effect<void> =>
     Effect.flatMap(check, (failure) => {

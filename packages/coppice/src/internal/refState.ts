@@ -231,7 +231,7 @@ export class RefState<I, S> implements ChildRef<I, S> {
       const { around } = tenure
       const run = around === undefined
         ? () => f(tenure.service)
-        : () => around(Effect.suspend(() => f(tenure.service)))
+        : () => around(Effect.suspend(() => f(tenure.service)), this.key)
       forkObserved(Fiber.getCurrent()!.context as Context.Context<R>, run, use)
       return use.abort()
     })

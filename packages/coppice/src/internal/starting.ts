@@ -44,7 +44,7 @@ export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect
   hasStarted(incarnation)
   isUp(incarnation)
   runBody(incarnation, around.run(how.run), context)
-  watchOver(incarnation, context)
+  watchOver(incarnation, context, around)
   return "started"
 }
 
@@ -78,7 +78,7 @@ const startInFiber = (
       end()
       incarnation.publish("ChildReady")
       isUp(incarnation)
-      watchOver(incarnation, context)
+      watchOver(incarnation, context, around)
       resume(Effect.succeed("started"))
     }
     incarnation.fork(acquire, Context.add(context, CurrentStart, inProgress), (_, exit) => {
@@ -93,7 +93,7 @@ const startInFiber = (
       if (readiness !== undefined) {
         hasStarted(incarnation)
         begin?.(value)
-        if (inProgress.active) awaitReady(incarnation, context, inProgress, readiness, ready)
+        if (inProgress.active) awaitReady(incarnation, context, inProgress, readiness, around, ready)
         return
       }
       // Over before the body begins: from here on the child may call its supervisor, and stop it.
@@ -101,7 +101,7 @@ const startInFiber = (
       hasStarted(incarnation)
       isUp(incarnation)
       begin?.(value)
-      watchOver(incarnation, context)
+      watchOver(incarnation, context, around)
       resume(Effect.succeed("started"))
     })
   })
@@ -208,11 +208,11 @@ const isUp = (incarnation: Incarnation): void => {
 }
 
 // Last of all: the first check finds the body running.
-const watchOver = (incarnation: Incarnation, context: Context.Context<never>): void => {
+const watchOver = (incarnation: Incarnation, context: Context.Context<never>, around: Surrounding): void => {
   const { liveness } = incarnation.entry.spec.care
   if (liveness === undefined || incarnation.status !== "running") return
   incarnation.probing = { fiber: undefined, health: "unknown" }
-  watch(incarnation, context, liveness)
+  watch(incarnation, context, liveness, around)
 }
 
 const runBody = (
