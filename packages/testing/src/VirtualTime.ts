@@ -15,7 +15,7 @@ import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
 import { CurrentHold, type Hold } from "./internal/hold.ts"
-import { VirtualClock } from "./internal/virtualClock.ts"
+import { type Sleeping, VirtualClock } from "./internal/virtualClock.ts"
 
 /**
  * What order a world has.
@@ -100,8 +100,8 @@ export class VirtualTime {
     )
   }
 
-  /** How many fibers sleep. */
-  get sleeping(): number {
+  /** Who sleeps: until when, and in which child. */
+  get sleeping(): ReadonlyArray<Sleeping> {
     return this.clock.sleeping
   }
 
@@ -216,13 +216,6 @@ const CurrentWorld = Context.Reference<VirtualTime | undefined>("@coppice/testin
   defaultValue: () => undefined
 })
 
-/** The world here. Where there is none, to ask for it is a mistake of the test. */
-const world = (what: string): Effect.Effect<VirtualTime> =>
-  Effect.flatMap(CurrentWorld, (world) =>
-    world === undefined
-      ? Effect.die(new TypeError(`VirtualTime.${what} was used outside VirtualTime.run`))
-      : Effect.succeed(world))
-
 /**
  * Runs an effect in a world of its own. `TestClock.adjust` moves its clock and answers when what that woke has come to
  * rest. `Random` follows from the seed, if there is one.
@@ -264,6 +257,17 @@ export const run = <A, E, R>(effect: Effect.Effect<A, E, R>, options: Options = 
   })
 
 /**
+ * The world in which the effect runs. Outside {@link run} it dies.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const current: Effect.Effect<VirtualTime> = Effect.flatMap(CurrentWorld, (world) =>
+  world === undefined
+    ? Effect.die(new TypeError("there is no virtual time here: run the test in VirtualTime.run"))
+    : Effect.succeed(world))
+
+/**
  * Waits until nothing is runnable: everything that can happen without time passing has happened. Outside
  * {@link run} it dies.
  *
@@ -271,6 +275,6 @@ export const run = <A, E, R>(effect: Effect.Effect<A, E, R>, options: Options = 
  * @since 0.1.0
  */
 export const settle: Effect.Effect<void> = Effect.flatMap(
-  world("settle"),
+  current,
   (world) => Effect.callback<void>((resume) => world.whenQuiet(() => resume(Effect.void)))
 )

@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+export * as Chaos from "./Chaos.ts"
 export * as Conformance from "./Conformance.ts"
+export * as Fault from "./Fault.ts"
 export * as Scenario from "./Scenario.ts"
 export * as VirtualTime from "./VirtualTime.ts"

@@ -1,10 +1,18 @@
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 
 /** A group of fibers that can be made to hang: those in whose context it is, and those they fork. */
 export class Hold {
   private state: "free" | "held" | "deaf" = "free"
   private kept: Array<() => void> = []
+
+  /** Waits while they are held. */
+  readonly released: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    if (this.state === "free") return resume(Effect.void)
+    const goOn = () => resume(Effect.void)
+    this.kept.push(goOn)
+  })
 
   /** They do nothing more, until they are released or told to end; where they are deaf only until they are released. */
   begin(deaf: boolean): void {

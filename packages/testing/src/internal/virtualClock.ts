@@ -1,11 +1,17 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as References from "effect/References"
 import type * as TestClock from "effect/testing/TestClock"
 
-/** Somebody who sleeps. */
-interface Sleeper {
-  readonly at: number
+/** A fiber that sleeps: until when, and the path of the child to which it belongs, if any. */
+export interface Sleeping {
+  readonly until: number
+  readonly path: string | undefined
+}
+
+interface Sleeper extends Sleeping {
   readonly wake: () => void
 }
 
@@ -23,19 +29,19 @@ export class VirtualClock implements TestClock.TestClock {
     this.settled = settled
   }
 
-  /** How many sleep. */
-  get sleeping(): number {
-    return this.sleepers.length
+  /** Who sleeps, the first to wake first. */
+  get sleeping(): ReadonlyArray<Sleeping> {
+    return this.sleepers.map(({ path, until }) => ({ until, path }))
   }
 
   /** Wakes the next who sleeps no longer than until then. False: there is none. */
   wakeNext(until: number): boolean {
     const first = this.sleepers[0]
-    if (first === undefined || first.at > until) return false
-    const after = this.sleepers.findIndex(({ at }) => at > first.at)
+    if (first === undefined || first.until > until) return false
+    const after = this.sleepers.findIndex((other) => other.until > first.until)
     const together = after === -1 ? this.sleepers.length : after
     const [next] = this.sleepers.splice(this.choose(together), 1)
-    this.now = next!.at
+    this.now = next!.until
     next!.wake()
     return true
   }
@@ -54,10 +60,10 @@ export class VirtualClock implements TestClock.TestClock {
 
   readonly sleep = (duration: Duration.Duration): Effect.Effect<void> =>
     Effect.callback<void>((resume) => {
-      const at = this.now + Duration.toMillis(duration)
-      if (at <= this.now) return resume(Effect.void)
-      const sleeper: Sleeper = { at, wake: () => resume(Effect.void) }
-      const after = this.sleepers.findLastIndex(({ at }) => at <= sleeper.at)
+      const until = this.now + Duration.toMillis(duration)
+      if (until <= this.now) return resume(Effect.void)
+      const sleeper: Sleeper = { until, path: currentPath(), wake: () => resume(Effect.void) }
+      const after = this.sleepers.findLastIndex((other) => other.until <= until)
       this.sleepers.splice(after + 1, 0, sleeper)
       return Effect.sync(() => {
         const index = this.sleepers.indexOf(sleeper)
@@ -84,6 +90,11 @@ export class VirtualClock implements TestClock.TestClock {
 
   readonly withLive = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.provideService(effect, Clock.Clock, live)
+}
+
+const currentPath = (): string | undefined => {
+  const path = Fiber.getCurrent()?.getRef(References.CurrentLogAnnotations)["coppice.path"]
+  return typeof path === "string" ? path : undefined
 }
 
 // A reference's default is the same for everybody: the clock of the machine.

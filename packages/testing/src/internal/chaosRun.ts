@@ -1,0 +1,304 @@
+import { ChildMiddleware, Supervisor, SupervisorEvent } from "coppice"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
+import * as Predicate from "effect/Predicate"
+import * as References from "effect/References"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import * as Fault from "../Fault.ts"
+import * as VirtualTime from "../VirtualTime.ts"
+import { Injector } from "./injector.ts"
+
+/** A fault, and how long after the one before it comes. */
+export interface Step {
+  readonly afterMillis: number
+  readonly fault: Fault.Fault
+}
+
+/** What is done in a run, and the seed of the order in which its fibers run; 0 is that of their arrival. */
+export interface Plan {
+  readonly order: number
+  readonly steps: ReadonlyArray<Step>
+}
+
+type AnyError = {} | null | undefined
+
+/** A user's effect, its requirements given when it runs. */
+type AnyEffect = Effect.Effect<unknown, AnyError>
+
+/** What is tested, its types erased. */
+export interface Subject {
+  readonly layer: Layer.Layer<never, AnyError>
+  readonly world: Layer.Layer<never, AnyError>
+  readonly workload: AnyEffect
+  readonly always: Readonly<Record<string, AnyEffect>>
+  readonly eventually: Readonly<Record<string, AnyEffect>>
+  readonly limitMillis: number
+}
+
+/** A rule that was broken. */
+export class Violation extends Schema.TaggedError<Violation>()("Violation", {
+  rule: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail === "" ? this.rule : `${this.rule}: ${this.detail}`
+  }
+}
+
+/** How a run went. */
+export interface Outcome {
+  readonly violation: Violation | undefined
+  /** What happened, a line each. */
+  readonly trace: ReadonlyArray<string>
+  /** The children that were there. */
+  readonly paths: ReadonlySet<string>
+  /** How many faults had an effect. */
+  readonly faults: number
+  /** How often the program ended, and was started anew. */
+  readonly ends: number
+  /** The invariants that could be checked. */
+  readonly checked: ReadonlySet<string>
+}
+
+/** How long the world is without the program when that has ended. */
+const pauseBeforeStart = Duration.seconds(1)
+
+/** How often the program may end after the last fault: what has been done to it may yet have its effect. */
+const endsAfterFaults = 3
+
+/** How long the program is given to stop. */
+const patienceToStop = Duration.days(7)
+
+/** Performs a plan in a world of its own. */
+export const perform = (subject: Subject, plan: Plan): Effect.Effect<Outcome> =>
+  VirtualTime.run(
+    Effect.flatMap(VirtualTime.current, (world) => new ChaosRun(subject, world).perform(plan)),
+    plan.order === 0 ? {} : { seed: plan.order }
+  )
+
+class ChaosRun {
+  private readonly subject: Subject
+  private readonly world: VirtualTime.VirtualTime
+  private readonly injector: Injector
+  private readonly trace: Array<string> = []
+  private readonly checked = new Set<string>()
+  /** How many fibers of each child live. */
+  private readonly fibers = new Map<string, number>()
+  private readonly broken = Deferred.makeUnsafe<never, Violation>()
+  /** What the world and the program last built give. */
+  private services: Context.Context<never> = Context.empty()
+  private faults = 0
+  private ends = 0
+  private endsAllowed = Infinity
+  private state: "working" | "done" | "over" = "working"
+
+  constructor(subject: Subject, world: VirtualTime.VirtualTime) {
+    this.subject = subject
+    this.world = world
+    this.injector = new Injector(world, () => Effect.void)
+  }
+
+  perform(plan: Plan): Effect.Effect<Outcome> {
+    return this.all(plan).pipe(
+      Effect.as(undefined),
+      Effect.catch((violation) => Effect.succeed(violation)),
+      Effect.map((violation) => ({
+        violation,
+        trace: this.trace,
+        paths: this.injector.paths,
+        faults: this.faults,
+        ends: this.ends,
+        checked: this.checked
+      }))
+    )
+  }
+
+  private readonly all = Effect.fnUntraced(function*(this: ChaosRun, plan: Plan) {
+    const worldScope = yield* Scope.make()
+    const faultScope = yield* Scope.make()
+    // One that is new: what surroundings have built would be the same in each run. What the program finds in it is shared.
+    const memoMap = Layer.makeMemoMapUnsafe()
+    const world = yield* Effect.exit(Layer.buildWithMemoMap(this.subject.world, memoMap, worldScope))
+    if (Exit.isFailure(world)) return yield* violation("the world cannot be built", world.cause)
+    this.services = Context.omit(Layer.CurrentMemoMap)(world.value) as Context.Context<never>
+    const program = yield* this.program(this.services).pipe(
+      Effect.provideService(Layer.CurrentMemoMap, memoMap),
+      Effect.forkChild
+    )
+    const result = yield* Effect.exit(
+      Scope.provide(Effect.raceFirst(this.live(plan), Deferred.await(this.broken)), faultScope)
+    )
+    this.endsAllowed = Infinity
+    yield* Scope.close(faultScope, Exit.void)
+    this.injector.releaseAll()
+    yield* this.stop(program)
+    yield* Scope.close(worldScope, Exit.void)
+    yield* result
+    yield* this.leftBehind()
+  })
+
+  private readonly live = Effect.fnUntraced(function*(this: ChaosRun, plan: Plan) {
+    yield* this.look()
+    for (const { afterMillis, fault } of plan.steps) {
+      yield* TestClock.adjust(afterMillis)
+      const hasEffect = yield* this.injector.inject(fault)
+      this.note(`>>> ${Fault.format(fault)}${hasEffect ? "" : ", which is not up"}`)
+      if (hasEffect) this.faults++
+      yield* this.look()
+    }
+    this.endsAllowed = this.ends + endsAfterFaults
+    this.note(">>> no more faults")
+    yield* this.wait("the workload does not end", Effect.sync(() => this.state === "working" ? "" : undefined))
+    if (this.state === "over") return
+    for (const [name, check] of Object.entries(this.subject.eventually)) yield* this.wait(name, this.check(name, check))
+  })
+
+  // The program, and after each of its ends the program again, as whatever starts it in earnest would.
+  private readonly program = Effect.fnUntraced(function*(this: ChaosRun, world: Context.Context<never>) {
+    const watched = Layer.effectDiscard(Effect.contextWith((services: Context.Context<never>) => {
+      this.services = Context.merge(world, services)
+      return this.state === "working" ? Effect.forkScoped(this.work()) : Effect.void
+    }))
+    const onEvent = (event: SupervisorEvent.SupervisorEvent) =>
+      Effect.sync(() => this.note(SupervisorEvent.format(event)))
+    const launch = Supervisor.launch(Layer.provide(watched, this.subject.layer), { onEvent }).pipe(
+      Effect.provide(Layer.mergeAll(ChildMiddleware.layer(this.injector.middleware), Logger.layer([this.logger]))),
+      Effect.provideService(Metric.FiberRuntimeMetrics, this.census),
+      Effect.provideContext(world)
+    )
+    while (true) {
+      const exit = yield* Effect.exit(launch)
+      this.note(`>>> the program has ended${Exit.isSuccess(exit) ? "" : `: ${pretty(exit.cause)}`}`)
+      if (Exit.isSuccess(exit)) {
+        this.state = "over"
+        return
+      }
+      this.ends++
+      if (this.ends > this.endsAllowed) yield* this.break(violation("the program ends without a fault", exit.cause))
+      yield* Effect.sleep(pauseBeforeStart)
+    }
+  })
+
+  private work(): Effect.Effect<void> {
+    return Effect.matchCauseEffect(this.subject.workload, {
+      onSuccess: () =>
+        Effect.sync(() => {
+          if (this.state === "working") this.state = "done"
+          this.note(">>> the workload is done")
+        }),
+      onFailure: (cause) =>
+        Cause.hasInterruptsOnly(cause) ? Effect.interrupt : this.break(violation("the workload fails", cause))
+    })
+  }
+
+  private break(violation: Effect.Effect<never, Violation>): Effect.Effect<void> {
+    return Effect.asVoid(Deferred.complete(this.broken, violation))
+  }
+
+  /** At quiet, checks what must always hold. */
+  private readonly look = Effect.fnUntraced(function*(this: ChaosRun) {
+    yield* VirtualTime.settle
+    for (const [name, invariant] of Object.entries(this.subject.always)) {
+      const wrong = yield* this.check(name, invariant)
+      if (wrong !== undefined && wrong !== "") return yield* new Violation({ rule: name, detail: wrong })
+    }
+  })
+
+  // What is wrong; nothing said where that cannot be known now: its child is down, or it takes time.
+  private readonly check = Effect.fnUntraced(function*(this: ChaosRun, name: string, check: AnyEffect) {
+    const fiber = yield* Effect.forkChild(Effect.provideContext(Effect.scoped(check), this.services))
+    yield* VirtualTime.settle
+    const exit = fiber.pollUnsafe()
+    if (exit === undefined) {
+      yield* Fiber.interrupt(fiber)
+      return ""
+    }
+    if (Exit.isFailure(exit) && exit.cause.reasons.every(isOfAChildThatIsDown)) return ""
+    this.checked.add(name)
+    return Exit.isSuccess(exit) ? undefined : pretty(exit.cause)
+  })
+
+  // Time passes until nothing is wrong any more.
+  private readonly wait = Effect.fnUntraced(
+    function*(this: ChaosRun, rule: string, wrong: Effect.Effect<string | undefined>) {
+      const end = (yield* Clock.currentTimeMillis) + this.subject.limitMillis
+      let pause = 10
+      while (true) {
+        const detail = yield* wrong
+        if (detail === undefined) return
+        if ((yield* Clock.currentTimeMillis) >= end) return yield* new Violation({ rule, detail })
+        yield* TestClock.adjust(pause)
+        yield* this.look()
+        pause = Math.min(pause * 2, 10_000)
+      }
+    }
+  )
+
+  private readonly stop = Effect.fnUntraced(function*(this: ChaosRun, program: Fiber.Fiber<void>) {
+    this.note(">>> the program is stopped")
+    const stopping = yield* Effect.forkChild(Fiber.interrupt(program))
+    yield* TestClock.adjust(patienceToStop)
+    if (stopping.pollUnsafe() === undefined) {
+      return yield* new Violation({ rule: "the program does not stop", detail: "" })
+    }
+  })
+
+  private readonly leftBehind = Effect.fnUntraced(function*(this: ChaosRun) {
+    yield* VirtualTime.settle
+    const timers = this.world.sleeping.map(({ path, until }) =>
+      `a timer of ${path ?? "the program"}, due at ${until} ms`
+    )
+    const fibers = Array.from(this.fibers).filter(([, count]) => count > 0).map(([path, count]) =>
+      `${count} ${count === 1 ? "fiber" : "fibers"} of ${path}`
+    )
+    const all = [...timers, ...fibers]
+    if (all.length > 0) return yield* new Violation({ rule: "something is left behind", detail: all.join(", ") })
+  })
+
+  private note(what: string): void {
+    const at = this.world.context.pipe(Context.get(Clock.Clock)).currentTimeMillisUnsafe()
+    this.trace.push(`${String(at).padStart(8)} ms  ${what}`)
+  }
+
+  // What supervisors log is told by their events.
+  private readonly logger = Logger.make<unknown, void>(({ cause, fiber, logLevel, message }) => {
+    const fields = fiber.getRef(References.CurrentLogAnnotations)
+    if (Predicate.isString(fields["supervisor"])) return
+    const why = cause.reasons.length === 0 ? "" : `: ${pretty(cause)}`
+    const text = Array.isArray(message) ? message.map(String).join(" ") : String(message)
+    const who = fields["coppice.path"] === undefined ? "" : `${String(fields["coppice.path"])}: `
+    this.note(`${logLevel.toUpperCase()} ${who}${text}${why}`)
+  })
+
+  private readonly census: Metric.FiberRuntimeMetricsService = {
+    recordFiberStart: (context) => this.count(context, 1),
+    recordFiberEnd: (context) => this.count(context, -1)
+  }
+
+  private count(context: Context.Context<never>, change: number): void {
+    const path = Context.get(context, References.CurrentLogAnnotations)["coppice.path"]
+    if (typeof path === "string") this.fibers.set(path, (this.fibers.get(path) ?? 0) + change)
+  }
+}
+
+const violation = (rule: string, cause: Cause.Cause<unknown>): Effect.Effect<never, Violation> =>
+  Effect.fail(new Violation({ rule, detail: pretty(cause) }))
+
+// Without stack traces: what is wrong, not where the check is.
+const pretty = (cause: Cause.Cause<unknown>): string =>
+  Cause.prettyErrors(cause).map(({ message, name }) => name === "Error" ? message : `${name}: ${message}`).join("; ")
+
+const isOfAChildThatIsDown = (reason: Cause.Reason<unknown>): boolean =>
+  reason._tag === "Fail" && (Predicate.isTagged(reason.error, "ChildDown") ||
+    Predicate.isTagged(reason.error, "ChildUnavailable"))

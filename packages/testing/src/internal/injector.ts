@@ -1,0 +1,186 @@
+import { Child, ChildMiddleware, ExitReason, type Supervisor, SupervisorError } from "coppice"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { Fault } from "../Fault.ts"
+import type { VirtualTime } from "../VirtualTime.ts"
+import { CurrentHold, Hold } from "./hold.ts"
+
+/** What a child fails or dies with when it is made to. */
+export class InjectedFault extends Schema.TaggedError<InjectedFault>()("InjectedFault", {
+  path: Schema.String,
+  fault: Schema.String
+}) {
+  override get message(): string {
+    return `injected: ${this.fault} of ${this.path}`
+  }
+}
+
+type AnyEffect = Effect.Effect<unknown, {} | null | undefined>
+
+/** An incarnation that lives, and what is going to be done to it. */
+interface Life {
+  readonly id: string
+  readonly incarnation: number
+  readonly supervisor: Supervisor.Supervisor
+  readonly hold: Hold
+  /** The fiber of its body. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  stopDelayMillis: number
+  readonly uses: Array<"RefuseUse" | "LoseUse">
+}
+
+/** What is going to be done to the next start of a child. */
+interface NextStart {
+  fails: number
+  delayMillis: number
+}
+
+/** Performs faults on the children of the trees around which its middleware is put. */
+export class Injector {
+  /** Every child that has ever begun to start, in order. */
+  readonly paths = new Set<string>()
+  private readonly world: VirtualTime
+  private readonly onStart: (supervisor: Supervisor.Supervisor) => Effect.Effect<void>
+  private readonly lives = new Map<string, Life>()
+  private readonly nextStarts = new Map<string, NextStart>()
+  private readonly held = new Set<Hold>()
+
+  /** `onStart` is told of the supervisor of each child that begins. */
+  constructor(world: VirtualTime, onStart: (supervisor: Supervisor.Supervisor) => Effect.Effect<void>) {
+    this.world = world
+    this.onStart = onStart
+  }
+
+  readonly middleware: ChildMiddleware.ChildMiddleware = ({ incarnation, kind, path }) => {
+    const hold = new Hold()
+    this.paths.add(path)
+    return {
+      start: (start) => Effect.andThen(this.begin(path, hold), held(start, hold)),
+      run: (body) => {
+        const observed = this.observed(path, incarnation, held(body, hold))
+        return kind === "effect" ? Effect.andThen(this.begin(path, hold), observed) : observed
+      },
+      check: (check) => Effect.andThen(hold.released, check),
+      use: (use, ref) => Effect.andThen(hold.released, this.used(path, use, ref))
+    }
+  }
+
+  /** Performs a fault. False: the child is not up, so that it did nothing. */
+  readonly inject = Effect.fnUntraced(function*(this: Injector, fault: Fault) {
+    const { path } = fault
+    if (fault._tag === "FailStart" || fault._tag === "SlowStart") return this.prepare(fault)
+    const life = this.lives.get(path)
+    if (life === undefined) return false
+    switch (fault._tag) {
+      case "Hang":
+      case "Freeze":
+        this.world.hang(life.hold, fault._tag === "Freeze")
+        this.held.add(life.hold)
+        yield* Effect.forkScoped(Effect.delay(Effect.sync(() => this.release(life.hold)), fault.millis))
+        return true
+      case "SlowStop":
+        life.stopDelayMillis += fault.millis
+        return true
+      case "RefuseUse":
+      case "LoseUse":
+        life.uses.push(fault._tag)
+        return true
+      case "Interrupt":
+        if (life.fiber === undefined) return false
+        life.fiber.interruptUnsafe()
+        return true
+      default:
+        return yield* Effect.match(life.supervisor.exitChild(life.id, reasonOf(fault)), {
+          onFailure: () => false,
+          onSuccess: () => true
+        })
+    }
+  })
+
+  /** Nobody hangs any more. */
+  releaseAll(): void {
+    for (const hold of this.held) this.release(hold)
+  }
+
+  private prepare(fault: Extract<Fault, { readonly _tag: "FailStart" | "SlowStart" }>): boolean {
+    const next = this.nextStarts.get(fault.path) ?? { fails: 0, delayMillis: 0 }
+    if (fault._tag === "FailStart") next.fails++
+    else next.delayMillis += fault.millis
+    this.nextStarts.set(fault.path, next)
+    return true
+  }
+
+  private release(hold: Hold): void {
+    this.held.delete(hold)
+    this.world.release(hold)
+  }
+
+  // What comes before anything of the child's own, and in its scope ends after all of it.
+  private begin(path: string, hold: Hold): AnyEffect {
+    const begin = Effect.gen({ self: this }, function*() {
+      const { id, incarnation, supervisor } = yield* Child.current
+      const life: Life = { id, incarnation, supervisor, hold, fiber: undefined, stopDelayMillis: 0, uses: [] }
+      this.lives.set(path, life)
+      yield* Effect.addFinalizer(() => this.end(path, life))
+      yield* this.onStart(supervisor)
+      const next = this.nextStarts.get(path)
+      if (next === undefined) return
+      const { delayMillis } = next
+      next.delayMillis = 0
+      yield* Effect.sleep(delayMillis)
+      if (next.fails === 0) return
+      next.fails--
+      return yield* new InjectedFault({ path, fault: "FailStart" })
+    })
+    // What a middleware is given runs in the child's scope.
+    return begin as Effect.Effect<unknown, InjectedFault, Exclude<Scope.Scope, Scope.Scope>>
+  }
+
+  private end(path: string, life: Life): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.lives.get(path) === life) this.lives.delete(path)
+      return Effect.sleep(life.stopDelayMillis)
+    })
+  }
+
+  private observed(path: string, incarnation: number, body: AnyEffect): AnyEffect {
+    return Effect.withFiber((fiber) => {
+      const life = this.lives.get(path)
+      if (life?.incarnation === incarnation) life.fiber = fiber
+      return body
+    })
+  }
+
+  private used<A, E, R>(
+    path: string,
+    use: Effect.Effect<A, E, R>,
+    ref: string
+  ): Effect.Effect<A, E | SupervisorError.ChildDown | SupervisorError.ChildUnavailable, R> {
+    const life = this.lives.get(path)
+    switch (life?.uses.shift()) {
+      case undefined:
+        return use
+      case "RefuseUse":
+        return new SupervisorError.ChildUnavailable({ ref, reason: "not-back-in-time", patienceMillis: 0 })
+      case "LoseUse": {
+        const { incarnation } = life!
+        return Effect.andThen(Effect.exit(use), new SupervisorError.ChildDown({ ref, path, incarnation }))
+      }
+    }
+  }
+}
+
+const held = (effect: AnyEffect, hold: Hold): AnyEffect => Effect.provideService(effect, CurrentHold, hold)
+
+const reasonOf = ({ _tag, path }: Fault): ExitReason.ExitReason => {
+  switch (_tag) {
+    case "Kill":
+      return ExitReason.killed
+    case "Panic":
+      return ExitReason.defect(new InjectedFault({ path, fault: _tag }))
+    default:
+      return ExitReason.failure(new InjectedFault({ path, fault: _tag }))
+  }
+}
