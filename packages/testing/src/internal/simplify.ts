@@ -35,9 +35,17 @@ export function* simpler({ order, steps }: Plan): Generator<Plan> {
   for (let size = Math.ceil(steps.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let from = 0; from < steps.length; from += size) yield { order, steps: without(steps, from, size) }
   }
-  if (order !== 0) yield { order: 0, steps }
+  if (order !== 0) yield* inOrderOfArrival(steps)
   for (const [index, step] of steps.entries()) {
     for (const changed of simplerSteps(step)) yield { order, steps: steps.with(index, changed) }
+  }
+}
+
+// What needs another order may be seen in this one at another time.
+function* inOrderOfArrival(steps: ReadonlyArray<Step>): Generator<Plan> {
+  yield { order: 0, steps }
+  for (const [index, { fault }] of steps.entries()) {
+    for (const afterMillis of pauses) yield { order: 0, steps: steps.with(index, { afterMillis, fault }) }
   }
 }
 
