@@ -5,4 +5,5 @@
  */
 export * as Conformance from "./Conformance.ts"
 export * as Scenario from "./Scenario.ts"
+export * as TestProcess from "./TestProcess.ts"
 export * as VirtualTime from "./VirtualTime.ts"
