@@ -4,5 +4,6 @@
  * @since 0.1.0
  */
 export * as Conformance from "./Conformance.ts"
+export * as Invariants from "./Invariants.ts"
 export * as Scenario from "./Scenario.ts"
 export * as VirtualTime from "./VirtualTime.ts"
