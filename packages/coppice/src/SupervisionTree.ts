@@ -24,11 +24,39 @@ export const State = Schema.Literals(["starting", "running", "restarting", "stop
 export type State = typeof State.Type
 
 /**
+ * The rules by which a supervisor treats its children.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Settings = Schema.Struct({
+  strategy: Schema.Literals(["one-for-one", "one-for-all", "rest-for-one"]),
+  intensity: Schema.Int,
+  // @effect-diagnostics-next-line schemaNumber:off - a period may be without end
+  periodMillis: Schema.Number,
+  autoShutdown: Schema.Literals(["never", "any-significant", "all-significant"]),
+  dynamic: Schema.optionalKey(Schema.Literal(true)),
+  maxChildren: Schema.optionalKey(Schema.Int)
+})
+
+/**
+ * The rules by which a supervisor treats its children: as it was given them, or the defaults. `dynamic` is there for a
+ * `DynamicSupervisor`, and `maxChildren` where that has a bound.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Settings = typeof Settings.Type
+
+/**
  * A child or a supervisor, with all below it. Times are milliseconds since the epoch; `restarts` counts how often its
  * supervisor tried to start it again, and begins at zero with each incarnation of that supervisor. A supervisor under
- * `Child.supervisor` is one node with that child; elsewhere its `incarnation` is that of the child it lives in. Where there
- * is a readiness probe, `ready` says since the child has started whether it has succeeded; `health` is what the liveness
- * probe has found.
+ * `Child.supervisor` is one node with that child; elsewhere its `incarnation` is that of the child it lives in.
+ *
+ * What a child was made with is `restart`, `significant` where it is, `onExhausted` where it has a backoff, and `probes`
+ * where it has any. A node that is a supervisor and no child, such as a root, has none of these. What a supervisor was made
+ * with is `supervisor`, as long as it lives. Where there is a readiness probe, `ready` says since the child has started
+ * whether it has succeeded; `health` is what the liveness probe has found.
  *
  * @category models
  * @since 0.1.0
@@ -37,6 +65,11 @@ export interface Node {
   readonly path: string
   readonly id: string
   readonly kind: "effect" | "make" | "layer" | "supervisor" | "task"
+  readonly restart?: "permanent" | "transient" | "temporary"
+  readonly significant?: true
+  readonly onExhausted?: "escalate" | "give-up"
+  readonly probes?: ReadonlyArray<"readiness" | "liveness">
+  readonly supervisor?: Settings
   readonly state: State
   readonly incarnation: number
   readonly restarts: number
@@ -57,6 +90,11 @@ export const Node: Schema.Codec<Node, unknown> = Schema.Struct({
   path: Schema.String,
   id: Schema.String,
   kind: Schema.Literals(["effect", "make", "layer", "supervisor", "task"]),
+  restart: Schema.optionalKey(Schema.Literals(["permanent", "transient", "temporary"])),
+  significant: Schema.optionalKey(Schema.Literal(true)),
+  onExhausted: Schema.optionalKey(Schema.Literals(["escalate", "give-up"])),
+  probes: Schema.optionalKey(Schema.Array(Schema.Literals(["readiness", "liveness"]))),
+  supervisor: Schema.optionalKey(Settings),
   state: State,
   incarnation: Schema.Int,
   restarts: Schema.Int,

@@ -1,10 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Child, ExitReason, SupervisionTree, Supervisor } from "coppice"
-import { Effect, Exit, Layer, Schema, Scope } from "effect"
+import { Backoff, Child, DynamicSupervisor, ExitReason, SupervisionTree, Supervisor } from "coppice"
+import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { patient } from "./support/kit.ts"
 import { pass, settle } from "./support/quiet.ts"
 import { answer, scenario } from "./support/world.ts"
+
+class Pool extends Context.Service<Pool, DynamicSupervisor.DynamicSupervisor<[id: string], never>>()(
+  "coppice/test/SupervisionTree.test/Pool"
+) {}
 
 const crash = (message: string) => ExitReason.fromExit(Exit.fail(message))
 
@@ -20,6 +24,7 @@ const leaf = (path: string, state: SupervisionTree.State, fields?: Partial<Super
   path,
   id: path.slice(path.lastIndexOf("/") + 1),
   kind: "make" as const,
+  restart: "permanent" as const,
   state,
   incarnation: 1,
   restarts: 0,
@@ -27,6 +32,29 @@ const leaf = (path: string, state: SupervisionTree.State, fields?: Partial<Super
   children: [],
   ...fields
 })
+
+/** What a supervisor does unless it is told otherwise. */
+const byDefault: SupervisionTree.Settings = {
+  strategy: "one-for-one",
+  intensity: 3,
+  periodMillis: 5000,
+  autoShutdown: "never"
+}
+
+/** What a node says of the rules, and nothing of what has happened. */
+const rules = ({ onExhausted, path, probes, restart, significant, supervisor }: SupervisionTree.Node) => ({
+  path,
+  ...(restart === undefined ? undefined : { restart }),
+  ...(significant === undefined ? undefined : { significant }),
+  ...(onExhausted === undefined ? undefined : { onExhausted }),
+  ...(probes === undefined ? undefined : { probes }),
+  ...(supervisor === undefined ? undefined : { supervisor })
+})
+
+const allRules = (node: SupervisionTree.Node): ReadonlyArray<ReturnType<typeof rules>> => [
+  rules(node),
+  ...node.children.flatMap(allRules)
+]
 
 describe("a snapshot", () => {
   scenario(
@@ -53,6 +81,7 @@ describe("a snapshot", () => {
           path: "app",
           id: "app",
           kind: "supervisor",
+          supervisor: { ...byDefault, intensity: 1000, periodMillis: 3_600_000 },
           state: "running",
           incarnation: 1,
           restarts: 0,
@@ -66,8 +95,11 @@ describe("a snapshot", () => {
             }),
             leaf("app/e", "running", { kind: "effect" }),
             leaf("app/l", "running", { kind: "layer" }),
-            leaf("app/s", "running", { kind: "supervisor" }),
-            leaf("app/done", "stopped", { lastExit: { reason: ExitReason.normal, timeMillis: 2000 } })
+            leaf("app/s", "running", { kind: "supervisor", supervisor: byDefault }),
+            leaf("app/done", "stopped", {
+              restart: "transient",
+              lastExit: { reason: ExitReason.normal, timeMillis: 2000 }
+            })
           ]
         })
       })
@@ -99,6 +131,7 @@ describe("a snapshot", () => {
           path: "app/later",
           id: "later",
           kind: "make",
+          restart: "permanent",
           state: "stopped",
           incarnation: 0,
           restarts: 0,
@@ -262,6 +295,129 @@ describe("a snapshot", () => {
       yield* settle
       assert.deepStrictEqual(paths(yield* answer(app.tree)), ["app running", "app/a running", "app/slow starting"])
       yield* world.kit.release("slow")
+    }))
+})
+
+describe("the rules in a snapshot", () => {
+  const check = { check: Effect.void }
+
+  scenario("are of a child its restart type, significance, backoff and probes", () =>
+    Effect.gen(function*() {
+      const backoff = Backoff.fixed("1 second")
+      const app = yield* Supervisor.make("app", {
+        strategy: "rest-for-one",
+        autoShutdown: "all-significant",
+        intensity: 7,
+        period: "Infinity",
+        children: [
+          Child.effect("permanent", Effect.never),
+          Child.effect("transient", Effect.never, { restart: "transient" }),
+          Child.effect("temporary", Effect.never, { restart: "temporary", significant: true }),
+          Child.effect("not significant", Effect.never, { restart: "temporary", significant: false }),
+          Child.effect("patient", Effect.never, { backoff }),
+          Child.effect("optional", Effect.never, { backoff, onExhausted: "give-up" }),
+          Child.effect("no backoff", Effect.never, { onExhausted: "give-up" }),
+          Child.effect("ready", Effect.never, { readiness: check }),
+          Child.effect("alive", Effect.never, { liveness: check }),
+          Child.effect("well", Effect.never, { readiness: check, liveness: check })
+        ]
+      })
+      assert.deepStrictEqual(allRules(yield* app.tree), [
+        {
+          path: "app",
+          supervisor: {
+            strategy: "rest-for-one",
+            intensity: 7,
+            periodMillis: Infinity,
+            autoShutdown: "all-significant"
+          }
+        },
+        { path: "app/permanent", restart: "permanent" },
+        { path: "app/transient", restart: "transient" },
+        { path: "app/temporary", restart: "temporary", significant: true },
+        { path: "app/not significant", restart: "temporary" },
+        { path: "app/patient", restart: "permanent", onExhausted: "escalate" },
+        { path: "app/optional", restart: "permanent", onExhausted: "give-up" },
+        { path: "app/no backoff", restart: "permanent" },
+        { path: "app/ready", restart: "permanent", probes: ["readiness"] },
+        { path: "app/alive", restart: "permanent", probes: ["liveness"] },
+        { path: "app/well", restart: "permanent", probes: ["readiness", "liveness"] }
+      ])
+    }))
+
+  scenario("are there while a child is down, and go round as JSON", (world) =>
+    Effect.gen(function*() {
+      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+        strategy: "one-for-all",
+        period: "Infinity",
+        autoShutdown: "any-significant",
+        children: [
+          Child.effect("a", Effect.never, {
+            restart: "transient",
+            significant: true,
+            backoff: Backoff.fixed("1 second"),
+            readiness: check,
+            liveness: check
+          }),
+          Child.supervisor("pool", DynamicSupervisor.layer(Pool, "pool", { child: world.kit.child, maxChildren: 2 }))
+        ]
+      })
+      const before = allRules(yield* app.tree)
+      yield* answer(app.terminateChild("a"))
+      const tree = yield* app.tree
+      assert.strictEqual(tree.children[0]?.state, "stopped")
+      assert.deepStrictEqual(allRules(tree), before)
+      assert.deepStrictEqual(decode(JSON.parse(SupervisionTree.toJson(tree))), tree)
+    }))
+
+  scenario(
+    "are of a supervisor in any child its own; under Child.supervisor they stand with the child's, as long as it lives",
+    (world) =>
+      Effect.gen(function*() {
+        const nested = { strategy: "one-for-all", intensity: 5, children: [] } as const
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [
+            Child.supervisor("own", Layer.merge(Supervisor.layer("own", nested), Supervisor.layer("other", nested)), {
+              restart: "transient"
+            }),
+            Child.layer("in a layer", Supervisor.layer("In", nested)),
+            Child.supervisor("pool", DynamicSupervisor.layer(Pool, "pool", { child: world.kit.child }))
+          ]
+        })
+        const supervisor: SupervisionTree.Settings = { ...byDefault, strategy: "one-for-all", intensity: 5 }
+        assert.deepStrictEqual(allRules(yield* app.tree), [
+          { path: "app", supervisor: byDefault },
+          { path: "app/own", restart: "transient", supervisor },
+          { path: "app/own/other", supervisor },
+          { path: "app/in a layer", restart: "permanent" },
+          { path: "app/in a layer/In", supervisor },
+          { path: "app/pool", restart: "permanent", supervisor: { ...byDefault, dynamic: true } }
+        ])
+        yield* answer(app.terminateChild("own"))
+        assert.deepStrictEqual(rules((yield* app.tree).children[0]!), { path: "app/own", restart: "transient" })
+      })
+  )
+
+  scenario("are of the children of a dynamic supervisor those each was made with", (world) =>
+    Effect.gen(function*() {
+      const pool = yield* DynamicSupervisor.make("pool", {
+        child: (restart: "permanent" | "transient") => world.kit.child("any", { restart }),
+        key: (restart) => restart,
+        maxChildren: 2,
+        intensity: 9,
+        period: "1 minute"
+      })
+      yield* answer(pool.startChild("transient"))
+      yield* answer(pool.startChild("permanent"))
+      assert.deepStrictEqual(allRules(yield* pool.tree), [
+        {
+          path: "pool",
+          supervisor: { ...byDefault, intensity: 9, periodMillis: 60_000, dynamic: true, maxChildren: 2 }
+        },
+        { path: "pool/transient", restart: "transient" },
+        { path: "pool/permanent", restart: "permanent" }
+      ])
     }))
 })
 

@@ -6,6 +6,7 @@
 export * as Chaos from "./Chaos.ts"
 export * as Conformance from "./Conformance.ts"
 export * as Fault from "./Fault.ts"
+export * as Invariants from "./Invariants.ts"
 export * as Scenario from "./Scenario.ts"
 export * as TestProcess from "./TestProcess.ts"
 export * as VirtualTime from "./VirtualTime.ts"

@@ -1,4 +1,4 @@
-import type { Node } from "../SupervisionTree.ts"
+import type { Node, Settings } from "../SupervisionTree.ts"
 import type { Entry } from "./children.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
@@ -7,6 +7,7 @@ export const supervisorNode = (core: SupervisorCore): Node => ({
   path: core.path,
   id: core.path.slice(core.path.lastIndexOf("/") + 1),
   kind: "supervisor",
+  supervisor: settingsOf(core),
   state: core.status,
   incarnation: core.incarnation,
   restarts: 0,
@@ -15,21 +16,34 @@ export const supervisorNode = (core: SupervisorCore): Node => ({
   children: Array.from(core.children, childNode)
 })
 
+const settingsOf = ({ settings }: SupervisorCore): Settings => {
+  const { autoShutdown, dynamic, intensity, periodMillis, strategy } = settings
+  const rules = { strategy, intensity, periodMillis, autoShutdown }
+  if (dynamic === undefined) return rules
+  const { maxChildren } = dynamic
+  return { ...rules, dynamic: true, ...(maxChildren === Infinity ? undefined : { maxChildren }) }
+}
+
 // The first supervisor under Child.supervisor is the child itself: one node for both.
 const childNode = (entry: Entry): Node => {
-  const { path } = entry
+  const { path, spec } = entry
   const health = entry.incarnation?.probing?.health
   const ready = isReady(entry)
   const children: Array<Node> = []
+  let settings: Settings | undefined
   for (const supervisor of entry.incarnation?.supervisors ?? []) {
     const node = supervisorNode(supervisor)
-    if (supervisor.path === path) children.push(...node.children)
-    else children.push(node)
+    if (supervisor.path === path) {
+      settings = node.supervisor
+      children.push(...node.children)
+    } else children.push(node)
   }
   return {
     path,
-    id: entry.spec.id,
-    kind: entry.spec.kind,
+    id: spec.id,
+    kind: spec.kind,
+    ...treatment(entry),
+    ...(settings === undefined ? undefined : { supervisor: settings }),
     state: entry.state,
     incarnation: entry.number,
     restarts: entry.restarts,
@@ -40,6 +54,23 @@ const childNode = (entry: Entry): Node => {
       ? undefined
       : { lastExit: { reason: entry.exitReason, timeMillis: entry.exitedAtMillis } }),
     children
+  }
+}
+
+// How its supervisor treats a child. Most have nothing but a restart type.
+const treatment = ({ spec }: Entry): Pick<Node, "restart" | "significant" | "onExhausted" | "probes"> => {
+  const { care, restart, significant } = spec
+  const { backoff, liveness, onExhausted, readiness } = care
+  return {
+    restart,
+    ...(significant ? { significant } : undefined),
+    ...(backoff === undefined ? undefined : { onExhausted }),
+    ...(readiness === undefined && liveness === undefined ? undefined : {
+      probes: [
+        ...(readiness === undefined ? [] : ["readiness" as const]),
+        ...(liveness === undefined ? [] : ["liveness" as const])
+      ]
+    })
   }
 }
 

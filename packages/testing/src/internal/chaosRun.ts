@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as Fault from "../Fault.ts"
+import { Invariants } from "../Invariants.ts"
 import * as VirtualTime from "../VirtualTime.ts"
 import { Injector } from "./injector.ts"
 
@@ -96,6 +97,8 @@ class ChaosRun {
   /** How many fibers of each child live. */
   private readonly fibers = new Map<string, number>()
   private readonly broken = Deferred.makeUnsafe<never, Violation>()
+  /** What the core promises, of the program that runs. */
+  private invariants = new Invariants()
   /** What the world and the program last built give. */
   private services: Context.Context<never> = Context.empty()
   private faults = 0
@@ -106,7 +109,10 @@ class ChaosRun {
   constructor(subject: Subject, world: VirtualTime.VirtualTime) {
     this.subject = subject
     this.world = world
-    this.injector = new Injector(world, () => Effect.void)
+    this.injector = new Injector(
+      world,
+      (supervisor) => Effect.map(supervisor.tree, (node) => this.invariants.learn(node))
+    )
   }
 
   perform(plan: Plan): Effect.Effect<Outcome> {
@@ -171,14 +177,19 @@ class ChaosRun {
       return this.state === "working" ? Effect.forkScoped(this.work()) : Effect.void
     }))
     const onEvent = (event: SupervisorEvent.SupervisorEvent) =>
-      Effect.sync(() => this.note(SupervisorEvent.format(event)))
+      Effect.sync(() => {
+        this.note(SupervisorEvent.format(event))
+        this.invariants.read(event)
+      })
     const launch = Supervisor.launch(Layer.provide(watched, this.subject.layer), { onEvent }).pipe(
       Effect.provide(Layer.mergeAll(ChildMiddleware.layer(this.injector.middleware), Logger.layer([this.logger]))),
       Effect.provideService(Metric.FiberRuntimeMetrics, this.census),
       Effect.provideContext(world)
     )
     while (true) {
+      this.invariants = new Invariants()
       const exit = yield* Effect.exit(launch)
+      yield* this.expect(this.invariants.end())
       this.note(`>>> the program has ended${Exit.isSuccess(exit) ? "" : `: ${pretty(exit.cause)}`}`)
       if (Exit.isSuccess(exit)) {
         this.state = "over"
@@ -202,18 +213,26 @@ class ChaosRun {
     })
   }
 
-  private break(violation: Effect.Effect<never, Violation>): Effect.Effect<void> {
+  private break(violation: Effect.Effect<never, Violation> | Violation): Effect.Effect<void> {
     return Effect.asVoid(Deferred.complete(this.broken, violation))
   }
 
   /** At quiet, checks what must always hold. */
   private readonly look = Effect.fnUntraced(function*(this: ChaosRun) {
     yield* VirtualTime.settle
+    yield* this.expect(this.invariants.violations)
     for (const [name, invariant] of Object.entries(this.subject.always)) {
       const wrong = yield* this.check(name, invariant)
       if (wrong !== undefined && wrong !== "") return yield* new Violation({ rule: name, detail: wrong })
     }
   })
+
+  // A supervisor that breaks a rule of its own is a mistake of ours, which nobody can write an invariant for.
+  private expect(violations: ReadonlyArray<string>): Effect.Effect<void> {
+    return violations.length === 0
+      ? Effect.void
+      : this.break(new Violation({ rule: "the supervisor breaks its rules", detail: violations.join("\n  ") }))
+  }
 
   // What is wrong; nothing said where that cannot be known now: its child is down, or it takes time.
   private readonly check = Effect.fnUntraced(function*(this: ChaosRun, name: string, check: AnyEffect) {
