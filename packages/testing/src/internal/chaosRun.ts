@@ -99,6 +99,7 @@ class ChaosRun {
   private readonly broken = Deferred.makeUnsafe<never, Violation>()
   /** What the core promises, of the program that runs. */
   private invariants = new Invariants()
+  private root: Supervisor.Supervisor | undefined = undefined
   /** What the world and the program last built give. */
   private services: Context.Context<never> = Context.empty()
   private faults = 0
@@ -109,10 +110,7 @@ class ChaosRun {
   constructor(subject: Subject, world: VirtualTime.VirtualTime) {
     this.subject = subject
     this.world = world
-    this.injector = new Injector(
-      world,
-      (supervisor) => Effect.map(supervisor.tree, (node) => this.invariants.learn(node))
-    )
+    this.injector = new Injector(world, (supervisor) => this.learn(supervisor))
   }
 
   perform(plan: Plan): Effect.Effect<Outcome> {
@@ -188,6 +186,7 @@ class ChaosRun {
     )
     while (true) {
       this.invariants = new Invariants()
+      this.root = undefined
       const exit = yield* Effect.exit(launch)
       yield* this.expect(this.invariants.end())
       this.note(`>>> the program has ended${Exit.isSuccess(exit) ? "" : `: ${pretty(exit.cause)}`}`)
@@ -200,6 +199,12 @@ class ChaosRun {
       yield* Effect.sleep(pauseBeforeStart)
     }
   })
+
+  // The first whose child begins is the root: its own children begin before any of theirs.
+  private learn(supervisor: Supervisor.Supervisor): Effect.Effect<void> {
+    this.root ??= supervisor
+    return Effect.map(supervisor.tree, (node) => this.invariants.learn(node))
+  }
 
   private work(): Effect.Effect<void> {
     return Effect.matchCauseEffect(this.subject.workload, {
@@ -220,6 +225,7 @@ class ChaosRun {
   /** At quiet, checks what must always hold. */
   private readonly look = Effect.fnUntraced(function*(this: ChaosRun) {
     yield* VirtualTime.settle
+    if (this.root !== undefined) this.invariants.compare(yield* this.root.tree)
     yield* this.expect(this.invariants.violations)
     for (const [name, invariant] of Object.entries(this.subject.always)) {
       const wrong = yield* this.check(name, invariant)
