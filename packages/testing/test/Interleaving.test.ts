@@ -1,6 +1,6 @@
 import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Child, ChildRef, ExitReason, Supervisor } from "coppice"
+import { Child, ChildRef, DynamicSupervisor, ExitReason, Supervisor } from "coppice"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Scope } from "effect"
 
 /** Numbers from a seed (xorshift), from 0 to 1. */
@@ -100,5 +100,20 @@ describe("wherever fibers give way", () => {
         }
         for (const using of uses) assert.isAtLeast(yield* Fiber.join(using), 1)
       }).pipe(Effect.provide(DbRef.layer))
+    ))
+})
+
+describe("wherever fibers give way, dynamic children", () => {
+  it("have an end that everybody hears of who waits for it", () =>
+    forSeeds((next) =>
+      Effect.gen(function*() {
+        const pool = yield* DynamicSupervisor.make("pool", {
+          child: () => Child.effect("job", turns(8, next), { restart: "temporary" })
+        })
+        const running = yield* Effect.forkChild(pool.run())
+        const job = yield* pool.startChild()
+        assert.deepStrictEqual(yield* job.await, ExitReason.normal)
+        assert.deepStrictEqual(yield* Fiber.join(running), ExitReason.normal)
+      })
     ))
 })
