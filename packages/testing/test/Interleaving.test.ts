@@ -39,6 +39,8 @@ const crashing = (id: string, crash: Deferred.Deferred<void>, incarnations: { co
     })
   )
 
+const stateOf = (app: Supervisor.Supervisor<any>) => Effect.map(app.tree, (tree) => tree.children[0]!.state)
+
 class Db extends Context.Service<Db, number>()("@coppice/testing/test/Interleaving.test/Db") {}
 class DbRef extends ChildRef.Service<DbRef>()("@coppice/testing/test/Interleaving.test/DbRef", Db) {}
 
@@ -82,6 +84,21 @@ describe("wherever fibers give way", () => {
       })
     ))
 
+  it("an exit signal reaches a child that starts", () =>
+    forSeeds(() =>
+      Effect.gen(function*() {
+        let starts = 0
+        const start = Effect.suspend(() => ++starts === 2 ? Effect.never : Effect.succeed(Effect.never))
+        const app = yield* Supervisor.make("app", { strategy: "one-for-one", children: [Child.make("a", start)] })
+        yield* app.exitChild("a", ExitReason.killed)
+        while ((yield* stateOf(app)) !== "starting") yield* Effect.yieldNow
+        yield* app.exitChild("a", ExitReason.killed)
+        yield* VirtualTime.settle
+        assert.strictEqual(yield* stateOf(app), "running")
+        assert.strictEqual((yield* app.tree).children[0]!.incarnation, 3)
+      })
+    ))
+
   it("a use is woken when its child is back", () =>
     forSeeds((next) =>
       Effect.gen(function*() {
@@ -114,6 +131,17 @@ describe("wherever fibers give way, dynamic children", () => {
         const job = yield* pool.startChild()
         assert.deepStrictEqual(yield* job.await, ExitReason.normal)
         assert.deepStrictEqual(yield* Fiber.join(running), ExitReason.normal)
+      })
+    ))
+
+  it("are called off with who runs them, also while a start goes on that never ends", () =>
+    forSeeds((next) =>
+      Effect.gen(function*() {
+        const pool = yield* DynamicSupervisor.make("pool", { child: () => Child.make("job", Effect.never) })
+        const running = yield* Effect.forkChild(pool.run())
+        yield* turns(12, next)
+        yield* Fiber.interrupt(running)
+        assert.strictEqual((yield* pool.countChildren).specs, 0)
       })
     ))
 })
