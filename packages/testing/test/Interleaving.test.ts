@@ -84,6 +84,24 @@ describe("wherever fibers give way", () => {
       })
     ))
 
+  it("a supervisor whose scope is closed while it is built has not been started, or is stopped", () =>
+    forSeeds((next) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        let running = 0
+        const body = Effect.acquireUseRelease(Effect.sync(() => running++), () =>
+          Effect.never, () =>
+          Effect.sync(() => running--))
+        const build = Supervisor.make("app", { strategy: "one-for-one", children: [Child.effect("a", body)] })
+        const building = yield* Effect.forkChild(Effect.exit(Scope.provide(build, scope)))
+        yield* turns(10, next)
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(running, 0)
+        yield* Fiber.join(building)
+        assert.strictEqual(running, 0)
+      })
+    ))
+
   it("an exit signal reaches a child that starts", () =>
     forSeeds(() =>
       Effect.gen(function*() {
