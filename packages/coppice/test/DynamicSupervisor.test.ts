@@ -370,6 +370,26 @@ describe("a handle", () => {
       assert.deepStrictEqual(second.pollUnsafe(), Exit.succeed("ChildUnavailable"))
     }))
 
+  rule("has no use left when its child has ended, also for who tries again at once", () =>
+    Effect.gen(function*() {
+      const pool = yield* databases()
+      const ends: Array<
+        (db: { readonly terminate: Effect.Effect<void, {}>; readonly id: string }) => Effect.Effect<void, {}>
+      > = [
+        (db) => db.terminate,
+        (db) => pool.exitChild(db.id, ExitReason.shutdown())
+      ]
+      for (const end of ends) {
+        const db = yield* pool.startChild("users")
+        const use = db.use(() => Effect.never)
+        const using = yield* now(tag(Effect.catchTag(use, "ChildDown", () => Effect.retry(use, { times: 3 }))))
+        yield* settle
+        yield* end(db)
+        yield* settle
+        assert.deepStrictEqual(using.pollUnsafe(), Exit.succeed("ChildUnavailable"))
+      }
+    }))
+
   rule("of a child with a ref of its own uses that", () =>
     Effect.gen(function*() {
       class DbRef extends ChildRef.Service<DbRef>()("coppice/test/DynamicSupervisor.test/DbRef", Db) {}

@@ -29,20 +29,31 @@ export const build = (
     Effect.withFiber((fiber) => {
       const invalid = checkSettings(name, settings)
       if (invalid !== undefined) return Effect.die(invalid)
-      if (scope.state._tag === "Closed") return Effect.interrupt
       const context = Context.omit(Scope.Scope)(fiber.context as Context.Context<Scope.Scope>)
-      const core = new SupervisorCore(name, settings, context, new Surroundings(memoMap, own), self)
       return Effect.gen(function*() {
         // In a scope of its own: a build that fails leaves nothing behind in a scope that goes on.
         const life = yield* Scope.fork(scope)
-        yield* Scope.addFinalizer(life, Effect.andThen(core.stop, core.surroundings.release))
-        if (core.tally !== undefined) {
-          const remove = registerMetrics(core, core.tally)
-          yield* Scope.addFinalizer(life, Effect.andThen(core.stop, Effect.sync(remove)))
-        }
+        let stop: Effect.Effect<void> = Effect.void
+        yield* Scope.addFinalizer(life, Effect.suspend(() => stop))
+        // Closed before, or while this fiber had to give way. From here to its start nobody else has a turn.
+        if (life.state._tag === "Closed") return yield* Effect.interrupt
+        const core = new SupervisorCore(name, settings, context, new Surroundings(memoMap, own), self)
+        stop = end(core)
         Effect.runForkWith(context)(run(core))
         yield* Effect.onError(restore(Deferred.await(core.started)), () => Scope.close(life, Exit.void))
         return core
       })
     })
   )
+
+// Its metrics are read until it has stopped.
+const end = (core: SupervisorCore): Effect.Effect<void> => {
+  const removeMetrics = core.tally === undefined ? undefined : registerMetrics(core, core.tally)
+  return Effect.andThen(
+    core.stop,
+    Effect.suspend(() => {
+      removeMetrics?.()
+      return core.surroundings.release
+    })
+  )
+}

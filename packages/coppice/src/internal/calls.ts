@@ -16,7 +16,7 @@ import {
   SupervisorDown
 } from "../SupervisorError.ts"
 import { type ChildState, Entry } from "./children.ts"
-import { keepOrForget } from "./keeping.ts"
+import { endForGood } from "./keeping.ts"
 import { CurrentParent, CurrentStart } from "./parent.ts"
 import { type StartFailure, startOne, type Step, stopOne } from "./ranges.ts"
 import { giveUpRef } from "./refs.ts"
@@ -121,6 +121,7 @@ function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartF
   core.tally?.forget(entry)
   const outcome = yield* startOne(core, entry)
   const error = startError(core, entry, outcome)
+  if (error?._tag === "ChildStartFailed") giveUpRef(core, entry)
   if (error !== undefined) return yield* error
   return {
     id: entry.spec.id,
@@ -139,7 +140,6 @@ export const startError = (
 ): ChildStartFailed | SupervisorDown | undefined => {
   if (outcome === "aborted") return new SupervisorDown({ path: core.path })
   if (typeof outcome !== "object") return undefined
-  giveUpRef(core, entry)
   return new ChildStartFailed({ path: core.path, id: entry.spec.id, reason: outcome.reason })
 }
 
@@ -186,10 +186,9 @@ export function* terminate(core: SupervisorCore, entry: Entry): Step {
   const cancelled = entry.retry !== undefined
   const ending = stopOne(core, entry)
   if (ending !== undefined) yield* ending
-  giveUpRef(core, entry)
+  endForGood(core, entry)
   // A retry would have started the later ones of a group as well.
   if (cancelled) { for (const other of core.children) if (other.isDown) giveUpRef(core, other) }
-  keepOrForget(core, entry)
 }
 
 /** Rules C1, C6, C7. */

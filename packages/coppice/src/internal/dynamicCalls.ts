@@ -12,6 +12,7 @@ import { call, type CallFailed, startError, terminate } from "./calls.ts"
 import { Entry } from "./children.ts"
 import type { DynamicCore } from "./dynamic.ts"
 import { DynamicChild, terminateChild } from "./dynamicChild.ts"
+import { endForGood } from "./keeping.ts"
 import { startOne, type Step } from "./ranges.ts"
 import { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
@@ -99,7 +100,7 @@ function* startNew(
   const outcome = yield* startOne(core, entry)
   const error = startError(core, entry, outcome)
   if (error !== undefined) {
-    core.children.remove(entry)
+    endForGood(core, entry)
     return yield* error
   }
   if (spec.restart === "temporary") spend(spec)

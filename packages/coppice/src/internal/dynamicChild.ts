@@ -46,12 +46,12 @@ export class DynamicChild {
   get await(): Effect.Effect<ExitReason> {
     const { core, entry } = this
     const reason = () => Effect.succeed(entry.exitReason ?? normal)
-    return Effect.suspend(() =>
-      !isListed(core, entry) ? reason() : Effect.callback<ExitReason>((resume) => {
-        const forget = core.dynamic.whenEnded(entry, () => resume(reason()))
-        return Effect.sync(forget)
-      })
-    )
+    // One operation: the child may end between any two.
+    return Effect.callback<ExitReason>((resume) => {
+      if (!isListed(core, entry)) return resume(reason())
+      const forget = core.dynamic.whenEnded(entry, () => resume(reason()))
+      return Effect.sync(forget)
+    })
   }
 
   use<A, E, R>(

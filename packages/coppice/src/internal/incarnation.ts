@@ -173,10 +173,13 @@ export class Incarnation implements Parent {
     if (this.fiber === fiber) return
     this.fiber = fiber
     fiber.addObserver((exit) => {
+      // Who waits for this fiber, and not who comes to wait for the one that is begun after it: the body after the start.
+      const { onFiberDone } = this
+      this.onFiberDone = undefined
       this.fiber = undefined
       this.exit = exit
       onExit(this, exit)
-      this.onFiberDone?.()
+      onFiberDone?.()
     })
   }
 

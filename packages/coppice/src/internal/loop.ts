@@ -7,9 +7,9 @@ import { ChildStartFailed } from "../SupervisorError.ts"
 import type { Verdict } from "../SupervisorEvent.ts"
 import { closeAccount, nextDelay } from "./backoff.ts"
 import type { Entry, Retry } from "./children.ts"
-import { keepOrForget, withoutKeeping } from "./keeping.ts"
+import { endForGood, keepOrForget, withoutKeeping } from "./keeping.ts"
 import { type StartFailure, startFrom, startOne, type Step, stopDownTo } from "./ranges.ts"
-import { giveUpRef, leaveRefs } from "./refs.ts"
+import { leaveRefs } from "./refs.ts"
 import type { RestartKind } from "./restartWindow.ts"
 import { stopAll } from "./stopAll.ts"
 import { end } from "./stopping.ts"
@@ -120,8 +120,7 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
       return shutdown()
     case "keep":
     case "remove":
-      giveUpRef(core, entry)
-      keepOrForget(core, entry)
+      endForGood(core, entry)
       return
   }
 }
@@ -205,13 +204,12 @@ function* waitToRestart(core: SupervisorCore, entry: Entry, reason: ExitReason, 
 const failChild = (core: SupervisorCore, entry: Entry, reason: ExitReason): undefined => {
   entry.down("failed")
   closeAccount(core, entry)
-  giveUpRef(core, entry)
   if (core.events.heard > 0) {
     const { number, path } = entry
     core.publish({ _tag: "ChildFailed", path, incarnation: number, timeMillis: core.nowMillis(), reason })
   }
   core.report.childFailed(entry, reason)
-  keepOrForget(core, entry)
+  endForGood(core, entry)
   return undefined
 }
 

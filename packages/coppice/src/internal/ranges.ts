@@ -2,8 +2,7 @@ import * as Effect from "effect/Effect"
 import { type ExitReason, killed, shutdown } from "../ExitReason.ts"
 import { isGivenUp } from "./backoff.ts"
 import type { Entry } from "./children.ts"
-import { keepOrForget } from "./keeping.ts"
-import { giveUpRef } from "./refs.ts"
+import { endForGood } from "./keeping.ts"
 import { start } from "./starting.ts"
 import { end } from "./stopping.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
@@ -42,8 +41,7 @@ export function* startOne(
   if (outcome === "ignored") {
     incarnation.publish("ChildIgnored")
     entry.down("stopped")
-    giveUpRef(core, entry)
-    keepOrForget(core, entry)
+    endForGood(core, entry)
     return outcome
   }
   entry.down("failed")
@@ -83,8 +81,7 @@ export function* stopDownTo(core: SupervisorCore, first: Entry | undefined, forg
     const ending = stopOne(core, entry)
     if (ending !== undefined) yield* ending
     if (forgetTemporary && entry.spec.restart === "temporary") {
-      giveUpRef(core, entry)
-      core.children.remove(entry)
+      endForGood(core, entry)
     }
     entry = previous
   }

@@ -253,11 +253,13 @@ export class RefState<I, S> implements ChildRef<I, S> {
     })
   }
 
-  // Waits until an incarnation fills it or it is given up, no longer than the time that is left.
+  // Waits until an incarnation fills it or it is given up, no longer than the time that is left. One may have filled it since
+  // the caller has looked.
   private woken(millis: number, patienceMillis: number): Effect.Effect<void, ChildUnavailable> {
     const unavailable = (reason: ChildUnavailable["reason"]) =>
       Effect.fail(new ChildUnavailable({ ref: this.key, reason, patienceMillis }))
     return Effect.callback<void, ChildUnavailable>((resume) => {
+      if (this.tenure !== undefined) return resume(Effect.void)
       if (this.isGone) return resume(unavailable("down"))
       if (millis <= 0) return resume(unavailable("not-back-in-time"))
       let timer: Fiber.Fiber<void> | undefined

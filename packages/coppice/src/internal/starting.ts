@@ -23,8 +23,8 @@ export type StartOutcome = "started" | "ignored" | "aborted" | ExitReason
 
 /**
  * Starts the next incarnation of a child. The start of an effect is done at once; any other runs in a fiber of its own,
- * so that a stop order or the end of something inside can abort it, and is answered as an effect. Unless the outcome is
- * `"started"` the incarnation is still there and has to be stopped.
+ * so that a stop order or the end of something inside can abort it, from the moment on that it is called; what is not over
+ * at once is answered as an effect. Unless the outcome is `"started"` the incarnation is still there and has to be stopped.
  */
 export const start = (core: SupervisorCore, entry: Entry): StartOutcome | Effect.Effect<StartOutcome> => {
   const incarnation = new Incarnation(core, entry, ++entry.number)
@@ -54,57 +54,75 @@ const startInFiber = (
   how: Spec["start"],
   context: Context.Context<never>,
   around: Surrounding
-): Effect.Effect<StartOutcome> =>
-  Effect.callback<StartOutcome>((resume) => {
-    // The loop may have been made to yield since it asked.
-    if (core.stopOrdered) return resume(Effect.succeed("aborted"))
-    const inProgress: StartInProgress = { active: true, supervisor: core, outer: core.outerStart }
-    const timeout = timeLimit(incarnation)
-    const end = () => {
-      timeout?.interruptUnsafe()
-      inProgress.active = false
-      incarnation.abortStart = undefined
-      core.starting = undefined
-    }
-    incarnation.abortStart = (why) => {
+): StartOutcome | Effect.Effect<StartOutcome> => {
+  if (core.stopOrdered) return "aborted"
+  const outcome = new Outcome()
+  const inProgress: StartInProgress = { active: true, supervisor: core, outer: core.outerStart }
+  const timeout = timeLimit(incarnation)
+  const end = () => {
+    timeout?.interruptUnsafe()
+    inProgress.active = false
+    incarnation.abortStart = undefined
+    core.starting = undefined
+  }
+  incarnation.abortStart = (why) => {
+    end()
+    outcome.tell(why === "stopped" ? "aborted" : startFailed(why))
+  }
+  core.starting = incarnation
+  const { acquire, begin, keep } = preparation(incarnation, how, context, around)
+  const { readiness } = incarnation.entry.spec.care
+  const ready = () => {
+    if (!inProgress.active) return
+    end()
+    incarnation.publish("ChildReady")
+    isUp(incarnation)
+    watchOver(incarnation, context, around)
+    outcome.tell("started")
+  }
+  incarnation.fork(acquire, Context.add(context, CurrentStart, inProgress), (_, exit) => {
+    if (!inProgress.active) return incarnation.endedUnjudged(exit)
+    const judged = judgeStart(incarnation, exit)
+    if (judged !== "started") {
       end()
-      resume(Effect.succeed(why === "stopped" ? "aborted" : startFailed(why)))
+      return outcome.tell(judged)
     }
-    core.starting = incarnation
-    const { acquire, begin, keep } = preparation(incarnation, how, context, around)
-    const { readiness } = incarnation.entry.spec.care
-    const ready = () => {
-      if (!inProgress.active) return
-      end()
-      incarnation.publish("ChildReady")
-      isUp(incarnation)
-      watchOver(incarnation, context, around)
-      resume(Effect.succeed("started"))
-    }
-    incarnation.fork(acquire, Context.add(context, CurrentStart, inProgress), (_, exit) => {
-      if (!inProgress.active) return incarnation.endedUnjudged(exit)
-      const outcome = judgeStart(incarnation, exit)
-      if (outcome !== "started") {
-        end()
-        return resume(Effect.succeed(outcome))
-      }
-      const { value } = exit as Exit.Success<unknown>
-      keep?.(value)
-      if (readiness !== undefined) {
-        hasStarted(incarnation)
-        begin?.(value)
-        if (inProgress.active) awaitReady(incarnation, context, inProgress, readiness, around, ready)
-        return
-      }
-      // Over before the body begins: from here on the child may call its supervisor, and stop it.
-      end()
+    const { value } = exit as Exit.Success<unknown>
+    keep?.(value)
+    if (readiness !== undefined) {
       hasStarted(incarnation)
-      isUp(incarnation)
       begin?.(value)
-      watchOver(incarnation, context, around)
-      resume(Effect.succeed("started"))
-    })
+      if (inProgress.active) awaitReady(incarnation, context, inProgress, readiness, around, ready)
+      return
+    }
+    // Over before the body begins: from here on the child may call its supervisor, and stop it.
+    end()
+    hasStarted(incarnation)
+    isUp(incarnation)
+    begin?.(value)
+    watchOver(incarnation, context, around)
+    outcome.tell("started")
   })
+  return outcome.awaited
+}
+
+/** The outcome of a start, which may be told before anybody waits for it. */
+class Outcome {
+  private told: StartOutcome | undefined = undefined
+  private onTold: ((outcome: StartOutcome) => void) | undefined = undefined
+
+  tell(outcome: StartOutcome): void {
+    this.told = outcome
+    this.onTold?.(outcome)
+  }
+
+  get awaited(): StartOutcome | Effect.Effect<StartOutcome> {
+    return this.told ?? Effect.callback<StartOutcome>((resume) => {
+      this.onTold = (outcome) => resume(Effect.succeed(outcome))
+      if (this.told !== undefined) this.onTold(this.told)
+    })
+  }
+}
 
 // A start that takes longer than it may has failed.
 const timeLimit = (incarnation: Incarnation): Fiber.Fiber<void> | undefined => {

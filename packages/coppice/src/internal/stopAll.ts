@@ -1,8 +1,7 @@
 import * as Effect from "effect/Effect"
 import { forkObserved } from "./forkObserved.ts"
-import { keepOrForget } from "./keeping.ts"
+import { endForGood } from "./keeping.ts"
 import { type Step, stopDownTo, stopOne } from "./ranges.ts"
-import { giveUpRef } from "./refs.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
 /**
@@ -23,8 +22,7 @@ const stopTogether = (core: SupervisorCore): Effect.Effect<void> =>
     }
     for (const entry of core.children) {
       const gone = () => {
-        giveUpRef(core, entry)
-        keepOrForget(core, entry)
+        endForGood(core, entry)
         stopped()
       }
       stopping++

@@ -67,6 +67,34 @@ describe("the stop of children", () => {
       })
   )
 
+  rule(
+    "T2",
+    "waits for the body before it closes the scope, also when the start is only just over",
+    (kit) =>
+      Effect.gen(function*() {
+        const slowly = Effect.andThen(Effect.sleep("1 second"), Effect.sync(() => kit.note("body ended")))
+        const a = Child.make(
+          "a",
+          Effect.gen(function*() {
+            yield* Effect.addFinalizer(() => Effect.sync(() => kit.note("scope closed")))
+            // The supervisor goes on in the very moment in which this ends.
+            yield* Effect.yieldNow
+            return Effect.onInterrupt(Effect.never, () => slowly)
+          })
+        )
+        const building = yield* Effect.forkChild(
+          Effect.exit(
+            Supervisor.make("app", { strategy: "one-for-one", children: [a, kit.child("b", { starts: ["fail"] })] })
+          )
+        )
+        yield* settle
+        assert.deepStrictEqual(kit.take(), ["fail b"])
+        yield* pass("1 second")
+        assert.deepStrictEqual(kit.take(), ["body ended", "scope closed"])
+        assert.isDefined(building.pollUnsafe())
+      })
+  )
+
   rule("T3", "waits for ever with shutdown \"Infinity\"", (kit) =>
     Effect.gen(function*() {
       const app = yield* Supervisor.make("app", {

@@ -1,6 +1,6 @@
 import { it } from "@effect/vitest"
 import { Child, ExitReason, Supervisor } from "coppice"
-import { Deferred, Effect, Exit, Fiber, Logger, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Logger, Scheduler, Scope } from "effect"
 import { pass, settle, withQuiet } from "./quiet.ts"
 
 /** What a start attempt does: succeeds, fails, answers ignore, or waits until it is released and then does so. */
@@ -18,7 +18,8 @@ export interface WorkerOptions {
 }
 
 interface Life {
-  readonly leave: (how: Effect.Effect<void, string>) => void
+  /** Ends its body, once that has begun. */
+  leave: ((how: Effect.Effect<void, string>) => void) | undefined
   up: boolean
 }
 
@@ -71,10 +72,7 @@ export class Kit {
 
   /** The child leaves by itself; answers when all has come to rest. */
   leave(id: string, how: Effect.Effect<void, string>): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.leaveNow(id, how)
-      return settle
-    })
+    return this.leaveTogether([id], () => how)
   }
 
   crash(id: string): Effect.Effect<void> {
@@ -83,15 +81,27 @@ export class Kit {
 
   /** Several leave before anything else happens. */
   crashTogether(...ids: ReadonlyArray<string>): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      for (const id of ids) this.leaveNow(id, Effect.fail(`${id} crashed`))
+    return this.leaveTogether(ids, (id) => Effect.fail(`${id} crashed`))
+  }
+
+  private leaveTogether(
+    ids: ReadonlyArray<string>,
+    how: (id: string) => Effect.Effect<void, string>
+  ): Effect.Effect<void> {
+    const leave = Effect.suspend(() => {
+      for (const id of ids) this.leaveNow(id, how(id))
       return settle
     })
+    // A start that has been answered does not say that the body has begun.
+    const begun = Effect.suspend(() =>
+      ids.every((id) => this.lives.get(id)?.leave !== undefined) ? Effect.void : settle
+    )
+    return Effect.andThen(begun, leave)
   }
 
   private leaveNow(id: string, how: Effect.Effect<void, string>): void {
     const life = this.lives.get(id)
-    if (life?.up !== true) throw new Error(`${id} is not up`)
+    if (life?.up !== true || life.leave === undefined) throw new Error(`${id} is not up`)
     life.leave(how)
   }
 
@@ -129,12 +139,11 @@ export class Kit {
   }
 
   private up(id: string, options: WorkerOptions): Effect.Effect<Effect.Effect<void, string>, never, Scope.Scope> {
-    let resumeWith: Life["leave"] = () => {}
-    const life: Life = { leave: (how) => resumeWith(how), up: true }
+    const life: Life = { leave: undefined, up: true }
     this.lives.set(id, life)
     this.note(`start ${id}`)
     const waiting = Effect.callback<void, string>((resume) => {
-      resumeWith = resume
+      life.leave = resume
     })
     const body = Effect.onExit(options.stubborn === true ? Effect.uninterruptible(waiting) : waiting, (exit) => {
       life.up = false
@@ -165,7 +174,9 @@ export const states = (supervisor: Supervisor.Supervisor): Effect.Effect<Record<
 /** Whether a supervisor has ended, and how. */
 export const ended = (supervisor: Supervisor.Supervisor): Effect.Effect<"no" | "shut down" | "gave up"> =>
   Effect.gen(function*() {
-    const fiber = yield* Effect.forkChild(Effect.exit(supervisor.await), { startImmediately: true })
+    // At once, whatever the order of events: nothing else has a turn meanwhile.
+    const asking = Effect.forkChild(Effect.exit(supervisor.await), { startImmediately: true })
+    const fiber = yield* Effect.provideService(asking, Scheduler.PreventSchedulerYield, true)
     const exit = fiber.pollUnsafe()
     if (exit === undefined) return "no"
     return Exit.isSuccess(exit) && Exit.isSuccess(exit.value) ? "shut down" : "gave up"
