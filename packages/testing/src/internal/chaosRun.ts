@@ -156,9 +156,9 @@ class ChaosRun {
     yield* this.look()
     for (const { afterMillis, fault } of plan.steps) {
       yield* TestClock.adjust(afterMillis)
-      const hasEffect = yield* this.injector.inject(fault)
-      this.note(`>>> ${Fault.format(fault)}${hasEffect ? "" : ", which is not up"}`)
-      if (hasEffect) this.faults++
+      const why = yield* this.injector.inject(fault)
+      this.note(`>>> ${Fault.format(fault)}${why === undefined ? "" : `, but ${why}`}`)
+      if (why === undefined) this.faults++
       yield* this.look()
     }
     this.endsAllowed = this.ends + endsAfterFaults

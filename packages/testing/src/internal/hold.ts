@@ -7,11 +7,11 @@ export class Hold {
   private state: "free" | "held" | "deaf" = "free"
   private kept: Array<() => void> = []
 
-  /** Waits while they are held. */
-  readonly released: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    if (this.state === "free") return resume(Effect.void)
-    const goOn = () => resume(Effect.void)
-    this.kept.push(goOn)
+  /** Waits while they are held. Whoever is about to go on may find that they are held again. */
+  readonly released: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.state === "free") return Effect.void
+    const goesOn = Effect.callback<void>((resume) => void this.kept.push(() => resume(Effect.void)))
+    return Effect.andThen(goesOn, this.released)
   })
 
   /** They do nothing more, until they are released or told to end; where they are deaf only until they are released. */
