@@ -340,7 +340,7 @@ class ChaosRun {
 
   private note(what: string): void {
     const at = this.world.context.pipe(Context.get(Clock.Clock)).currentTimeMillisUnsafe()
-    this.trace.push(`${String(at).padStart(8)} ms  ${what}`)
+    this.trace.push(`${String(at).padStart(8)} ms  ${what.replaceAll("\n", `\n${" ".repeat(13)}`)}`)
   }
 
   // What supervisors log is told by their events.

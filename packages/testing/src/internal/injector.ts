@@ -135,6 +135,7 @@ export class Injector {
     const begin = Effect.gen({ self: this }, function*() {
       const { id, incarnation, supervisor } = yield* Child.current
       const fiber = yield* Effect.fiber
+      hold.scope = yield* Effect.scope
       const life: Life = { id, incarnation, supervisor, hold, fiber, stopDelayMillis: 0, uses: [] }
       this.lives.set(path, life)
       yield* Effect.addFinalizer(() => this.end(path, life))
