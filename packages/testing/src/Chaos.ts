@@ -124,9 +124,10 @@ export class ChaosFailed extends Schema.TaggedError<ChaosFailed>()("ChaosFailed"
   override get message(): string {
     const { length } = this.plan.steps
     const after = length === 0 ? "without any fault" : length === 1 ? "after one fault" : `after ${length} faults`
+    const order = this.plan.order === 0 ? "" : ", where fibers run in another order"
     const repeat = this.seed === undefined ? [] : ["", `all of it again: seed ${this.seed}; this run alone:`]
     return [
-      `${this.rule}, ${after}`,
+      `${this.rule}, ${after}${order}`,
       ...(this.detail === "" ? [] : [`  ${this.detail}`]),
       "",
       ...this.trace,
