@@ -106,7 +106,8 @@ export interface Summary {
 }
 
 /**
- * A rule was broken. The message tells it all: the rule, the faults, what happened, and how to repeat it.
+ * A rule was broken. The message tells it all: the rule, the faults, what happened, and how to repeat it. Of a `trace` that
+ * is very long it has the beginning and the end.
  *
  * @category errors
  * @since 0.1.0
@@ -130,12 +131,23 @@ export class ChaosFailed extends Schema.TaggedError<ChaosFailed>()("ChaosFailed"
       `${this.rule}, ${after}${order}`,
       ...(this.detail === "" ? [] : [`  ${this.detail}`]),
       "",
-      ...this.trace,
+      ...abridged(this.trace),
       ...repeat,
       "",
       toCode(this.plan)
     ].join("\n")
   }
+}
+
+/** How many lines of a trace a message has, at its beginning and at its end. */
+const firstLines = 100
+const lastLines = 50
+
+const abridged = (trace: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const left = trace.length - firstLines - lastLines
+  return left <= 1
+    ? trace
+    : [...trace.slice(0, firstLines), `             … (${left} lines more, in "trace")`, ...trace.slice(-lastLines)]
 }
 
 /**

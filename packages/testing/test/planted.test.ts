@@ -92,6 +92,10 @@ describe("a race between two workers", () => {
       assert.strictEqual(found.rule, "nobody takes a job that another has")
       assert.match(found.detail, /^(first|second) too has taken [abc]$/)
       assert.deepStrictEqual(found.plan.steps, [])
+      assert.strictEqual(
+        found.message.split("\n")[0],
+        "nobody takes a job that another has, without any fault, where fibers run in another order"
+      )
       assert.notStrictEqual(found.plan.order, 0)
       for (const _ of [1, 2, 3]) {
         const { detail, plan, rule, trace } = yield* Effect.flip(Chaos.replay(App, options, found.plan))

@@ -216,7 +216,7 @@ class ChaosRun {
         return
       }
       this.ends++
-      if (this.ends > this.endsAllowed) yield* this.break(violation("the program ends without a fault", exit.cause))
+      if (this.ends > this.endsAllowed) yield* this.break(violation("the program does not stay up", exit.cause))
       yield* Effect.sleep(pauseBeforeStart)
     }
   })
