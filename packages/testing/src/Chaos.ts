@@ -38,15 +38,19 @@ export type {
 
 type AnyError = {} | null | undefined
 
+// What is needed does not say what there is: that is said by the program and by the world.
+type Inside<Services> = Effect.Effect<unknown, AnyError, NoInfer<Services> | Scope.Scope>
+
 /**
  * What is tested, and against what.
  *
  * - `world`: what is outside, and outlives every crash: a layer that is built anew for each run.
- * - `workload`: what the users of the program do. It begins when the program is up, and has to end. When the program has
- *   given up and is started anew, so is the workload, unless it was done. By default there is none.
- * - `invariants`: what must hold at every moment of quiet: an effect that fails says that it does not. One whose child is
- *   down at the moment, or that takes time, is not checked then.
- * - `eventually`: what must hold some time after the workload is done and the faults are over.
+ * - `workload`: what the users of the program do. It begins when the program is up, and has to end, and not to fail. When
+ *   the program has given up and is started anew, so is the workload, unless it was done. By default there is none.
+ * - `invariants`: what must hold whenever the program is up and has come to rest: an effect that fails says that it does
+ *   not. One whose child is down at the moment, or that takes time, is not checked then.
+ * - `eventually`: what must hold some time after the workload is done and the faults are over, or after the program has shut
+ *   itself down: then one whose child is down is not checked.
  * - `limit`: how much virtual time that may take, and the workload likewise; default 1 hour.
  *
  * @category models
@@ -54,13 +58,9 @@ type AnyError = {} | null | undefined
  */
 export interface Options<ROut, World> {
   readonly world?: Layer.Layer<World, AnyError> | undefined
-  readonly workload?: Effect.Effect<unknown, AnyError, ROut | World | Scope.Scope> | undefined
-  readonly invariants?:
-    | Readonly<Record<string, Effect.Effect<unknown, AnyError, ROut | World | Scope.Scope>>>
-    | undefined
-  readonly eventually?:
-    | Readonly<Record<string, Effect.Effect<unknown, AnyError, ROut | World | Scope.Scope>>>
-    | undefined
+  readonly workload?: Inside<ROut | World> | undefined
+  readonly invariants?: Readonly<Record<string, Inside<ROut | World>>> | undefined
+  readonly eventually?: Readonly<Record<string, Inside<ROut | World>>> | undefined
   readonly limit?: Duration.Input | undefined
 }
 
@@ -106,7 +106,8 @@ export interface Summary {
 }
 
 /**
- * A rule was broken. The message tells it all: the rule, the faults, what happened, and how to repeat it.
+ * A rule was broken. The message tells it all: the rule, the faults, what happened, and how to repeat it. Of a `trace` that
+ * is very long it has the beginning and the end.
  *
  * @category errors
  * @since 0.1.0
@@ -124,17 +125,29 @@ export class ChaosFailed extends Schema.TaggedError<ChaosFailed>()("ChaosFailed"
   override get message(): string {
     const { length } = this.plan.steps
     const after = length === 0 ? "without any fault" : length === 1 ? "after one fault" : `after ${length} faults`
+    const order = this.plan.order === 0 ? "" : ", where fibers run in another order"
     const repeat = this.seed === undefined ? [] : ["", `all of it again: seed ${this.seed}; this run alone:`]
     return [
-      `${this.rule}, ${after}`,
+      `${this.rule}, ${after}${order}`,
       ...(this.detail === "" ? [] : [`  ${this.detail}`]),
       "",
-      ...this.trace,
+      ...abridged(this.trace),
       ...repeat,
       "",
       toCode(this.plan)
     ].join("\n")
   }
+}
+
+/** How many lines of a trace a message has, at its beginning and at its end. */
+const firstLines = 100
+const lastLines = 50
+
+const abridged = (trace: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const left = trace.length - firstLines - lastLines
+  return left <= 1
+    ? trace
+    : [...trace.slice(0, firstLines), `             … (${left} lines more, in "trace")`, ...trace.slice(-lastLines)]
 }
 
 /**
@@ -208,10 +221,15 @@ const subjectOf = <ROut, World>(
   limitMillis: Duration.toMillis(Duration.fromInputUnsafe(limit))
 })
 
-const failed = ({ trace, violation }: Outcome, plan: Plan, seed?: number): Effect.Effect<void, ChaosFailed> =>
+const failed = (
+  { trace, violation }: Outcome,
+  plan: Plan,
+  seed?: number,
+  remark = ""
+): Effect.Effect<void, ChaosFailed> =>
   violation === undefined ? Effect.void : new ChaosFailed({
     rule: violation.rule,
-    detail: violation.detail,
+    detail: `${violation.detail} ${remark}`.trim(),
     plan,
     trace: [...trace],
     ...(seed === undefined ? {} : { seed })
@@ -224,7 +242,7 @@ const failed = ({ trace, violation }: Outcome, plan: Plan, seed?: number): Effec
  * @since 0.1.0
  */
 export const replay = <ROut, E extends AnyError, World = never>(
-  layer: Layer.Layer<ROut, E, World>,
+  layer: Layer.Layer<ROut, E, NoInfer<World>>,
   options: Options<ROut, World>,
   plan: Plan
 ): Effect.Effect<void, ChaosFailed> =>
@@ -284,7 +302,7 @@ export const replay = <ROut, E extends AnyError, World = never>(
  * @since 0.1.0
  */
 export const check = Effect.fnUntraced(function*<ROut, E extends AnyError, World = never>(
-  layer: Layer.Layer<ROut, E, World>,
+  layer: Layer.Layer<ROut, E, NoInfer<World>>,
   options: CheckOptions<ROut, World>
 ) {
   const subject = subjectOf(layer, options)
@@ -292,43 +310,58 @@ export const check = Effect.fnUntraced(function*<ROut, E extends AnyError, World
   const undisturbed = yield* perform(subject, { order: 0, steps: [] })
   yield* failed(undisturbed, { order: 0, steps: [] })
   const paths = options.paths ?? Array.from(undisturbed.paths).toSorted()
-  if (paths.length === 0) return yield* Effect.die(new TypeError("there is no child to which anything could be done"))
-  const tally = new Tally()
-  const result = yield* Arbitrary.checkEffect(
-    plan({ ...options, paths }),
-    (plan) => Effect.map(perform(subject, plan), (outcome) => tally.add(outcome)),
-    { runs: options.runs ?? 100, seed, size: 50, maxShrinks: 0 }
-  )
+  if (paths.length === 0) return yield* mistake("there is no child to which anything could be done")
+  const tally = new Tally(undisturbed)
+  const holds = (plan: Plan) => Effect.map(perform(subject, plan), (outcome) => tally.add(plan, outcome))
+  const result = yield* Arbitrary.checkEffect(plan({ ...options, paths }), holds, {
+    runs: options.runs ?? 100,
+    seed,
+    size: 50,
+    maxShrinks: 0
+  })
   if (result._tag === "Falsified") {
-    const simplest = yield* simplify(
-      result.initialInput,
-      (plan) => Effect.map(perform(subject, plan), (outcome) => !tally.add(outcome))
-    )
-    yield* failed(yield* perform(subject, simplest), simplest, seed)
+    yield* simplify(result.initialInput, (plan) => Effect.map(holds(plan), (holds) => !holds))
+    const { outcome, plan } = tally.broken!
+    const again = yield* perform(subject, plan)
+    yield* failed(outcome, plan, seed, again.violation === undefined ? notAgain : "")
   }
   const unchecked = Object.keys({ ...subject.always, ...subject.eventually }).filter((name) => !tally.checked.has(name))
-  if (unchecked.length > 0) {
-    return yield* Effect.die(new TypeError(`these could never be checked: ${unchecked.join(", ")}`))
-  }
+  if (unchecked.length > 0) return yield* mistake(`these could never be checked: ${unchecked.join(", ")}`)
+  const missing = paths.filter((path) => !tally.paths.has(path))
+  if (missing.length > 0) return yield* mistake(`there was never a child at these paths: ${missing.join(", ")}`)
   return { seed, runs: tally.runs, faults: tally.faults, ends: tally.ends } satisfies Summary
 })
 
+// What has failed has failed, even if it cannot be repeated.
+const notAgain = "(it held when the same was done again: something in the program does not follow from what is done)"
+
+const mistake = (sentence: string): Effect.Effect<never> => Effect.die(new TypeError(sentence))
+
 /** What has been done in all runs. */
 class Tally {
-  readonly checked = new Set<string>()
+  readonly checked: Set<string>
+  readonly paths: Set<string>
   runs = 0
   faults = 0
   ends = 0
-  private rule: string | undefined = undefined
+  /** The last run that broke the rule that was broken first: only what breaks the same is a smaller case of it. */
+  broken: { readonly plan: Plan; readonly rule: string; readonly outcome: Outcome } | undefined = undefined
 
-  /** Whether the run broke no rule. Once one is found, only what breaks the same is a smaller case of it. */
-  add({ checked, ends, faults, violation }: Outcome): boolean {
+  constructor({ checked, paths }: Outcome) {
+    this.checked = new Set(checked)
+    this.paths = new Set(paths)
+  }
+
+  /** Whether the run broke no rule, or another one. */
+  add(plan: Plan, outcome: Outcome): boolean {
     this.runs++
-    this.faults += faults
-    this.ends += ends
-    for (const name of checked) this.checked.add(name)
-    if (violation === undefined || this.rule !== undefined && violation.rule !== this.rule) return true
-    this.rule = violation.rule
+    this.faults += outcome.faults
+    this.ends += outcome.ends
+    for (const name of outcome.checked) this.checked.add(name)
+    for (const path of outcome.paths) this.paths.add(path)
+    const rule = outcome.violation?.rule
+    if (rule === undefined || this.broken !== undefined && this.broken.rule !== rule) return true
+    this.broken = { plan, rule, outcome }
     return false
   }
 }

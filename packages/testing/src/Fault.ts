@@ -16,9 +16,9 @@ const lasting = { ...at, millis: Schema.Finite }
  * | --- | --- |
  * | `Crash` | it fails with an error |
  * | `Panic` | it dies with a defect |
- * | `Interrupt` | its fiber is interrupted by somebody who is not its supervisor |
+ * | `Interrupt` | its fiber is interrupted by somebody who is not its supervisor: that of its start, then that of its body, if it has one |
  * | `Kill` | it is killed: its resources have 100 ms to be released |
- * | `Hang` | for so long it does nothing: its fibers stand still, and so do its checks and whoever uses it; it can be stopped |
+ * | `Hang` | for so long it does nothing: its fibers stand still, and so do its checks and whoever uses it; it can be stopped, but for a supervisor |
  * | `Freeze` | likewise, and it does not hear that it is to stop |
  * | `FailStart` | its next start fails; that of a `Child.effect`, which cannot, is followed by a crash |
  * | `SlowStart` | its next start takes so much longer |
@@ -89,7 +89,11 @@ export const make = (kind: Fault["_tag"], path: string, millis: number): Fault =
   }
 }
 
-const millisOf = (duration: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(duration))
+const millisOf = (duration: Duration.Input): number => {
+  const millis = Duration.toMillis(Duration.fromInputUnsafe(duration))
+  if (Number.isFinite(millis)) return millis
+  throw new RangeError(`a fault lasts for a time that ends, not for ${Duration.format(Duration.millis(millis))}`)
+}
 
 /**
  * The child fails with an error.

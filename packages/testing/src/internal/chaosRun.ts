@@ -7,10 +7,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Formatter from "effect/Formatter"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import * as Predicate from "effect/Predicate"
+import * as Random from "effect/Random"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -78,15 +80,26 @@ const pauseBeforeStart = Duration.seconds(1)
 /** How often the program may end after the last fault: what has been done to it may yet have its effect. */
 const endsAfterFaults = 3
 
-/** How long the program is given to stop. */
-const patienceToStop = Duration.days(7)
+/** How long the world is given to be built and to end, and the program to stop. */
+const patienceMillis = Duration.toMillis(Duration.hours(1))
+
+/** How long what was abandoned is given to end: longer than faults make a stop. */
+const graceMillis = Duration.toMillis(Duration.minutes(10))
+
+/** What is wrong, and whether that is known: a check may have to be put off. */
+interface Wrong {
+  readonly detail: string
+  readonly isKnown: boolean
+}
+
+const isPutOff = (detail: string): Wrong => ({ detail, isKnown: false })
 
 /** Performs a plan in a world of its own. */
 export const perform = (subject: Subject, plan: Plan): Effect.Effect<Outcome> =>
   VirtualTime.run(
     Effect.flatMap(VirtualTime.current, (world) => new ChaosRun(subject, world).perform(plan)),
     plan.order === 0 ? {} : { seed: plan.order }
-  )
+  ).pipe(Random.withSeed(plan.order))
 
 class ChaosRun {
   private readonly subject: Subject
@@ -101,7 +114,8 @@ class ChaosRun {
   private invariants = new Invariants()
   private root: Supervisor.Supervisor | undefined = undefined
   /** What the world and the program last built give. */
-  private services: Context.Context<never> = Context.empty()
+  private services: Context.Context<never> | undefined = undefined
+  private isUp = false
   private faults = 0
   private ends = 0
   private endsAllowed = Infinity
@@ -133,12 +147,13 @@ class ChaosRun {
     const faultScope = yield* Scope.make()
     // One that is new: what surroundings have built would be the same in each run. What the program finds in it is shared.
     const memoMap = Layer.makeMemoMapUnsafe()
-    const world = yield* Effect.exit(Layer.buildWithMemoMap(this.subject.world, memoMap, worldScope))
+    const built = Layer.buildWithMemoMap(this.subject.world, memoMap, worldScope)
+    const world = yield* this.ended("the world is not built", Effect.exit(built))
     if (Exit.isFailure(world)) return yield* violation("the world cannot be built", world.cause)
-    this.services = Context.omit(Layer.CurrentMemoMap)(world.value) as Context.Context<never>
-    const program = yield* this.program(this.services).pipe(
+    // Detached: whoever forks a child waits for its end, and this may have none.
+    const program = yield* this.program(Context.omit(Layer.CurrentMemoMap)(world.value) as Context.Context<never>).pipe(
       Effect.provideService(Layer.CurrentMemoMap, memoMap),
-      Effect.forkChild
+      Effect.forkDetach
     )
     const result = yield* Effect.exit(
       Scope.provide(Effect.raceFirst(this.live(plan), Deferred.await(this.broken)), faultScope)
@@ -146,25 +161,29 @@ class ChaosRun {
     this.endsAllowed = Infinity
     yield* Scope.close(faultScope, Exit.void)
     this.injector.releaseAll()
-    yield* this.stop(program)
-    yield* Scope.close(worldScope, Exit.void)
+    this.note(">>> the program is stopped")
+    const stopped = yield* Effect.exit(this.ended("the program does not stop", Fiber.interrupt(program)))
+    const closed = yield* Effect.exit(this.ended("the world does not end", Scope.close(worldScope, Exit.void)))
     yield* result
-    yield* this.leftBehind()
+    yield* stopped
+    yield* closed
+    if (yield* this.passUntil(() => this.leftBehind() === "", graceMillis)) return
+    return yield* new Violation({ rule: "something is left behind", detail: this.leftBehind() })
   })
 
   private readonly live = Effect.fnUntraced(function*(this: ChaosRun, plan: Plan) {
     yield* this.look()
     for (const { afterMillis, fault } of plan.steps) {
-      yield* TestClock.adjust(afterMillis)
-      const hasEffect = yield* this.injector.inject(fault)
-      this.note(`>>> ${Fault.format(fault)}${hasEffect ? "" : ", which is not up"}`)
-      if (hasEffect) this.faults++
+      yield* this.pass(afterMillis)
+      const why = yield* this.injector.inject(fault)
+      this.note(`>>> ${Fault.format(fault)}${why === undefined ? "" : `, but ${why}`}`)
+      if (why === undefined) this.faults++
       yield* this.look()
     }
-    this.endsAllowed = this.ends + endsAfterFaults
+    this.endsAllowed = this.ends + endsAfterFaults + this.injector.startsToFail
     this.note(">>> no more faults")
-    yield* this.wait("the workload does not end", Effect.sync(() => this.state === "working" ? "" : undefined))
-    if (this.state === "over") return
+    yield* this.wait("the workload does not end", this.unless(() => this.state !== "working"))
+    yield* this.wait("the program does not come up", this.unless(() => this.isUp))
     for (const [name, check] of Object.entries(this.subject.eventually)) yield* this.wait(name, this.check(name, check))
   })
 
@@ -172,6 +191,7 @@ class ChaosRun {
   private readonly program = Effect.fnUntraced(function*(this: ChaosRun, world: Context.Context<never>) {
     const watched = Layer.effectDiscard(Effect.contextWith((services: Context.Context<never>) => {
       this.services = Context.merge(world, services)
+      this.isUp = true
       return this.state === "working" ? Effect.forkScoped(this.work()) : Effect.void
     }))
     const onEvent = (event: SupervisorEvent.SupervisorEvent) =>
@@ -188,6 +208,7 @@ class ChaosRun {
       this.invariants = new Invariants()
       this.root = undefined
       const exit = yield* Effect.exit(launch)
+      this.isUp = false
       yield* this.expect(this.invariants.end())
       this.note(`>>> the program has ended${Exit.isSuccess(exit) ? "" : `: ${pretty(exit.cause)}`}`)
       if (Exit.isSuccess(exit)) {
@@ -195,7 +216,7 @@ class ChaosRun {
         return
       }
       this.ends++
-      if (this.ends > this.endsAllowed) yield* this.break(violation("the program ends without a fault", exit.cause))
+      if (this.ends > this.endsAllowed) yield* this.break(violation("the program does not stay up", exit.cause))
       yield* Effect.sleep(pauseBeforeStart)
     }
   })
@@ -222,6 +243,20 @@ class ChaosRun {
     return Effect.asVoid(Deferred.complete(this.broken, violation))
   }
 
+  /** Time passes, and whenever something has woken, what must always hold is checked. */
+  private readonly pass = Effect.fnUntraced(function*(this: ChaosRun, millis: number) {
+    const end = (yield* Clock.currentTimeMillis) + millis
+    const hasInvariants = Object.keys(this.subject.always).length > 0
+    while (hasInvariants) {
+      const [next] = this.world.sleeping
+      if (next === undefined || next.until > end) break
+      yield* TestClock.setTime(next.until)
+      yield* this.look()
+    }
+    yield* TestClock.setTime(end)
+    yield* this.look()
+  })
+
   /** At quiet, checks what must always hold. */
   private readonly look = Effect.fnUntraced(function*(this: ChaosRun) {
     yield* VirtualTime.settle
@@ -229,7 +264,7 @@ class ChaosRun {
     yield* this.expect(this.invariants.violations)
     for (const [name, invariant] of Object.entries(this.subject.always)) {
       const wrong = yield* this.check(name, invariant)
-      if (wrong !== undefined && wrong !== "") return yield* new Violation({ rule: name, detail: wrong })
+      if (wrong?.isKnown === true) return yield* new Violation({ rule: name, detail: wrong.detail })
     }
   })
 
@@ -240,60 +275,72 @@ class ChaosRun {
       : this.break(new Violation({ rule: "the supervisor breaks its rules", detail: violations.join("\n  ") }))
   }
 
-  // What is wrong; nothing said where that cannot be known now: its child is down, or it takes time.
+  // What is wrong now, if anything.
   private readonly check = Effect.fnUntraced(function*(this: ChaosRun, name: string, check: AnyEffect) {
-    const fiber = yield* Effect.forkChild(Effect.provideContext(Effect.scoped(check), this.services))
+    if (this.services === undefined) return isPutOff("the program has not been up")
+    const fiber = yield* Effect.forkDetach(Effect.provideContext(Effect.scoped(check), this.services))
     yield* VirtualTime.settle
     const exit = fiber.pollUnsafe()
     if (exit === undefined) {
-      yield* Fiber.interrupt(fiber)
-      return ""
+      fiber.interruptUnsafe()
+      return isPutOff("it takes time, and a check is given none")
     }
-    if (Exit.isFailure(exit) && exit.cause.reasons.every(isOfAChildThatIsDown)) return ""
+    if (Exit.isFailure(exit) && exit.cause.reasons.every(isOfWhatIsDown)) return isPutOff(pretty(exit.cause))
     this.checked.add(name)
-    return Exit.isSuccess(exit) ? undefined : pretty(exit.cause)
+    return Exit.isSuccess(exit) ? undefined : { detail: pretty(exit.cause), isKnown: true }
   })
+
+  private unless(isSo: () => boolean): Effect.Effect<Wrong | undefined> {
+    const detail = () => this.isUp ? "" : "the program is not up"
+    return Effect.sync(() => this.state === "over" || isSo() ? undefined : { detail: detail(), isKnown: true })
+  }
 
   // Time passes until nothing is wrong any more.
   private readonly wait = Effect.fnUntraced(
-    function*(this: ChaosRun, rule: string, wrong: Effect.Effect<string | undefined>) {
+    function*(this: ChaosRun, rule: string, wrong: Effect.Effect<Wrong | undefined>) {
       const end = (yield* Clock.currentTimeMillis) + this.subject.limitMillis
       let pause = 10
       while (true) {
-        const detail = yield* wrong
-        if (detail === undefined) return
-        if ((yield* Clock.currentTimeMillis) >= end) return yield* new Violation({ rule, detail })
-        yield* TestClock.adjust(pause)
-        yield* this.look()
+        const found = yield* wrong
+        if (found === undefined || this.state === "over" && !found.isKnown) return
+        if ((yield* Clock.currentTimeMillis) >= end) return yield* new Violation({ rule, detail: found.detail })
+        yield* this.pass(pause)
         pause = Math.min(pause * 2, 10_000)
       }
     }
   )
 
-  private readonly stop = Effect.fnUntraced(function*(this: ChaosRun, program: Fiber.Fiber<void>) {
-    this.note(">>> the program is stopped")
-    const stopping = yield* Effect.forkChild(Fiber.interrupt(program))
-    yield* TestClock.adjust(patienceToStop)
-    if (stopping.pollUnsafe() === undefined) {
-      return yield* new Violation({ rule: "the program does not stop", detail: "" })
-    }
+  /** What an effect answers that may need time. */
+  private readonly ended = Effect.fnUntraced(function*<A>(this: ChaosRun, rule: string, effect: Effect.Effect<A>) {
+    const fiber = yield* Effect.forkDetach(effect)
+    if (yield* this.passUntil(() => fiber.pollUnsafe() !== undefined, patienceMillis)) return yield* Fiber.join(fiber)
+    return yield* new Violation({ rule, detail: "" })
   })
 
-  private readonly leftBehind = Effect.fnUntraced(function*(this: ChaosRun) {
+  // Time passes, until something is so or it has taken too long.
+  private readonly passUntil = Effect.fnUntraced(function*(this: ChaosRun, isSo: () => boolean, patience: number) {
     yield* VirtualTime.settle
+    let pause = 10
+    for (let passed = 0; !isSo(); passed += pause, pause *= 2) {
+      if (passed >= patience) return false
+      yield* TestClock.adjust(pause)
+    }
+    return true
+  })
+
+  private leftBehind(): string {
     const timers = this.world.sleeping.map(({ path, until }) =>
       `a timer of ${path ?? "the program"}, due at ${until} ms`
     )
     const fibers = Array.from(this.fibers).filter(([, count]) => count > 0).map(([path, count]) =>
       `${count} ${count === 1 ? "fiber" : "fibers"} of ${path}`
     )
-    const all = [...timers, ...fibers]
-    if (all.length > 0) return yield* new Violation({ rule: "something is left behind", detail: all.join(", ") })
-  })
+    return [...timers, ...fibers].join(", ")
+  }
 
   private note(what: string): void {
     const at = this.world.context.pipe(Context.get(Clock.Clock)).currentTimeMillisUnsafe()
-    this.trace.push(`${String(at).padStart(8)} ms  ${what}`)
+    this.trace.push(`${String(at).padStart(8)} ms  ${what.replaceAll("\n", `\n${" ".repeat(13)}`)}`)
   }
 
   // What supervisors log is told by their events.
@@ -301,7 +348,7 @@ class ChaosRun {
     const fields = fiber.getRef(References.CurrentLogAnnotations)
     if (Predicate.isString(fields["supervisor"])) return
     const why = cause.reasons.length === 0 ? "" : `: ${pretty(cause)}`
-    const text = Array.isArray(message) ? message.map(String).join(" ") : String(message)
+    const text = (Array.isArray(message) ? message : [message]).map(show).join(" ")
     const who = fields["coppice.path"] === undefined ? "" : `${String(fields["coppice.path"])}: `
     this.note(`${logLevel.toUpperCase()} ${who}${text}${why}`)
   })
@@ -313,7 +360,8 @@ class ChaosRun {
 
   private count(context: Context.Context<never>, change: number): void {
     const path = Context.get(context, References.CurrentLogAnnotations)["coppice.path"]
-    if (typeof path === "string") this.fibers.set(path, (this.fibers.get(path) ?? 0) + change)
+    const who = typeof path === "string" ? path : "the program"
+    this.fibers.set(who, (this.fibers.get(who) ?? 0) + change)
   }
 }
 
@@ -324,6 +372,8 @@ const violation = (rule: string, cause: Cause.Cause<unknown>): Effect.Effect<nev
 const pretty = (cause: Cause.Cause<unknown>): string =>
   Cause.prettyErrors(cause).map(({ message, name }) => name === "Error" ? message : `${name}: ${message}`).join("; ")
 
-const isOfAChildThatIsDown = (reason: Cause.Reason<unknown>): boolean =>
-  reason._tag === "Fail" && (Predicate.isTagged(reason.error, "ChildDown") ||
-    Predicate.isTagged(reason.error, "ChildUnavailable"))
+const show = (value: unknown): string => typeof value === "string" ? value : Formatter.format(value)
+
+const isOfWhatIsDown = (reason: Cause.Reason<unknown>): boolean =>
+  reason._tag === "Fail" &&
+  ["ChildDown", "ChildUnavailable", "SupervisorDown"].some((tag) => Predicate.isTagged(reason.error, tag))

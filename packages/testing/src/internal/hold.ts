@@ -1,17 +1,20 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 
 /** A group of fibers that can be made to hang: those in whose context it is, and those they fork. */
 export class Hold {
   private state: "free" | "held" | "deaf" = "free"
   private kept: Array<() => void> = []
+  /** That in which they live. When it is closed they have been told to end, and what they leave to be done is done. */
+  scope: Scope.Scope | undefined = undefined
 
-  /** Waits while they are held. */
-  readonly released: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    if (this.state === "free") return resume(Effect.void)
-    const goOn = () => resume(Effect.void)
-    this.kept.push(goOn)
+  /** Waits while they are held. Whoever is about to go on may find that they are held again. */
+  readonly released: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.state === "free") return Effect.void
+    const goesOn = Effect.callback<void>((resume) => void this.kept.push(() => resume(Effect.void)))
+    return Effect.andThen(goesOn, this.released)
   })
 
   /** They do nothing more, until they are released or told to end; where they are deaf only until they are released. */
@@ -28,7 +31,8 @@ export class Hold {
   }
 
   holds(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    return this.state === "deaf" || this.state === "held" && !isInterrupted(fiber)
+    if (this.state !== "held") return this.state === "deaf"
+    return this.scope?.state._tag !== "Closed" && !isInterrupted(fiber)
   }
 
   keep(task: () => void): void {

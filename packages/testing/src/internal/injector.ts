@@ -25,8 +25,8 @@ interface Life {
   readonly incarnation: number
   readonly supervisor: Supervisor.Supervisor
   readonly hold: Hold
-  /** The fiber of its body. */
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  /** The fiber of its start, then that of its body, if it has one. */
+  fiber: Fiber.Fiber<unknown, unknown>
   stopDelayMillis: number
   readonly uses: Array<"RefuseUse" | "LoseUse">
 }
@@ -45,7 +45,8 @@ export class Injector {
   private readonly onStart: (supervisor: Supervisor.Supervisor) => Effect.Effect<void>
   private readonly lives = new Map<string, Life>()
   private readonly nextStarts = new Map<string, NextStart>()
-  private readonly held = new Set<Hold>()
+  /** Who hangs, and whether deafly, once for each fault that is not over. */
+  private readonly hanging = new Map<Hold, ReadonlyArray<{ readonly deaf: boolean }>>()
 
   /** `onStart` is told of the supervisor of each child that begins. */
   constructor(world: VirtualTime, onStart: (supervisor: Supervisor.Supervisor) => Effect.Effect<void>) {
@@ -59,69 +60,83 @@ export class Injector {
     return {
       start: (start) => Effect.andThen(this.begin(path, hold), held(start, hold)),
       run: (body) => {
-        const observed = this.observed(path, incarnation, held(body, hold))
-        return kind === "effect" ? Effect.andThen(this.begin(path, hold), observed) : observed
+        if (kind === "effect") return Effect.andThen(this.begin(path, hold), held(body, hold))
+        return this.observed(path, incarnation, held(body, hold))
       },
       check: (check) => Effect.andThen(hold.released, check),
       use: (use, ref) => Effect.andThen(hold.released, this.used(path, use, ref))
     }
   }
 
-  /** Performs a fault. False: the child is not up, so that it did nothing. */
+  /** How many starts are yet to fail. */
+  get startsToFail(): number {
+    return Array.from(this.nextStarts.values()).reduce((sum, { fails }) => sum + fails, 0)
+  }
+
+  /** Performs a fault. Answers why it could not be done, if so. */
   readonly inject = Effect.fnUntraced(function*(this: Injector, fault: Fault) {
     const { path } = fault
     if (fault._tag === "FailStart" || fault._tag === "SlowStart") return this.prepare(fault)
     const life = this.lives.get(path)
-    if (life === undefined) return false
+    if (life === undefined) return isNotUp
     switch (fault._tag) {
       case "Hang":
-      case "Freeze":
-        this.world.hang(life.hold, fault._tag === "Freeze")
-        this.held.add(life.hold)
-        yield* Effect.forkScoped(Effect.delay(Effect.sync(() => this.release(life.hold)), fault.millis))
-        return true
+      case "Freeze": {
+        const hang = { deaf: fault._tag === "Freeze" }
+        this.hang(life.hold, [...this.hanging.get(life.hold) ?? [], hang])
+        yield* Effect.forkScoped(Effect.delay(Effect.sync(() => this.endHang(life.hold, hang)), fault.millis))
+        return
+      }
       case "SlowStop":
         life.stopDelayMillis += fault.millis
-        return true
+        return
       case "RefuseUse":
       case "LoseUse":
         life.uses.push(fault._tag)
-        return true
+        return
       case "Interrupt":
-        if (life.fiber === undefined) return false
+        if (life.fiber.pollUnsafe() !== undefined) return "it has no fiber of its own"
         life.fiber.interruptUnsafe()
-        return true
+        return
       default:
         return yield* Effect.match(life.supervisor.exitChild(life.id, reasonOf(fault)), {
-          onFailure: () => false,
-          onSuccess: () => true
+          onFailure: () => isNotUp,
+          onSuccess: () => undefined
         })
     }
   })
 
   /** Nobody hangs any more. */
   releaseAll(): void {
-    for (const hold of this.held) this.release(hold)
+    for (const hold of this.hanging.keys()) this.hang(hold, [])
   }
 
-  private prepare(fault: Extract<Fault, { readonly _tag: "FailStart" | "SlowStart" }>): boolean {
+  private prepare(fault: Extract<Fault, { readonly _tag: "FailStart" | "SlowStart" }>): undefined {
     const next = this.nextStarts.get(fault.path) ?? { fails: 0, delayMillis: 0 }
     if (fault._tag === "FailStart") next.fails++
     else next.delayMillis += fault.millis
     this.nextStarts.set(fault.path, next)
-    return true
   }
 
-  private release(hold: Hold): void {
-    this.held.delete(hold)
+  // As long as one is left, and deaf if one of them is. Who goes on meanwhile is held again before it does anything.
+  private hang(hold: Hold, hangs: ReadonlyArray<{ readonly deaf: boolean }>): void {
+    this.hanging.set(hold, hangs)
     this.world.release(hold)
+    if (hangs.length === 0) this.hanging.delete(hold)
+    else this.world.hang(hold, hangs.some(({ deaf }) => deaf))
+  }
+
+  private endHang(hold: Hold, hang: { readonly deaf: boolean }): void {
+    this.hang(hold, (this.hanging.get(hold) ?? []).filter((other) => other !== hang))
   }
 
   // What comes before anything of the child's own, and in its scope ends after all of it.
   private begin(path: string, hold: Hold): AnyEffect {
     const begin = Effect.gen({ self: this }, function*() {
       const { id, incarnation, supervisor } = yield* Child.current
-      const life: Life = { id, incarnation, supervisor, hold, fiber: undefined, stopDelayMillis: 0, uses: [] }
+      const fiber = yield* Effect.fiber
+      hold.scope = yield* Effect.scope
+      const life: Life = { id, incarnation, supervisor, hold, fiber, stopDelayMillis: 0, uses: [] }
       this.lives.set(path, life)
       yield* Effect.addFinalizer(() => this.end(path, life))
       yield* this.onStart(supervisor)
@@ -171,6 +186,8 @@ export class Injector {
     }
   }
 }
+
+const isNotUp = "it is not up"
 
 const held = (effect: AnyEffect, hold: Hold): AnyEffect => Effect.provideService(effect, CurrentHold, hold)
 

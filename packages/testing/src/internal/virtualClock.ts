@@ -15,7 +15,7 @@ interface Sleeper extends Sleeping {
   readonly wake: () => void
 }
 
-/** A clock that moves only when it is told to. What it wakes comes to rest before it moves on. */
+/** A clock that moves only when it is told to. Whom it wakes comes to rest before time moves on. */
 export class VirtualClock implements TestClock.TestClock {
   private now = 0
   /** By time, and where that is the same in the order of arrival. */
@@ -34,7 +34,7 @@ export class VirtualClock implements TestClock.TestClock {
     return this.sleepers.map(({ path, until }) => ({ until, path }))
   }
 
-  /** Wakes the next who sleeps no longer than until then. False: there is none. */
+  /** Wakes the next who sleeps no longer than until then, perhaps with others of the same time. False: there is none. */
   wakeNext(until: number): boolean {
     const first = this.sleepers[0]
     if (first === undefined || first.until > until) return false
@@ -43,6 +43,8 @@ export class VirtualClock implements TestClock.TestClock {
     const [next] = this.sleepers.splice(this.choose(together), 1)
     this.now = next!.until
     next!.wake()
+    // Whether it comes to rest before the others wake is a matter of order, too.
+    if (together > 1 && this.choose(2) === 1) this.wakeNext(this.now)
     return true
   }
 
