@@ -6,5 +6,6 @@
 export * as Chaos from "./Chaos.ts"
 export * as Conformance from "./Conformance.ts"
 export * as Fault from "./Fault.ts"
+export * as Model from "./Model.ts"
 export * as Scenario from "./Scenario.ts"
 export * as VirtualTime from "./VirtualTime.ts"
