@@ -6,6 +6,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Code from "./internal/scenarioCode.ts"
+import { supervisorDefaults, workerDefaults } from "./internal/scenarioDefaults.ts"
+import { workersOf } from "./internal/scenarioTree.ts"
 
 const orElse = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
   Schema.withDecodingDefaultKey<S>(Effect.succeed(value))(schema)
@@ -14,8 +17,8 @@ const RestartType = Schema.Literals(["permanent", "transient", "temporary"])
 
 const child = {
   id: Schema.String,
-  restart: orElse(RestartType, "permanent"),
-  significant: orElse(Schema.Boolean, false)
+  restart: orElse(RestartType, workerDefaults.restart),
+  significant: orElse(Schema.Boolean, workerDefaults.significant)
 }
 
 /**
@@ -28,9 +31,12 @@ const child = {
 export const Worker = Schema.Struct({
   ...child,
   type: Schema.Literal("worker"),
-  shutdown: orElse(Schema.Union([Schema.Finite, Schema.Literals(["brutal_kill", "infinity"])]), 5000),
-  start: orElse(Schema.Array(Schema.Literals(["ok", "fail", "ignore"])), []),
-  ignoresShutdown: orElse(Schema.Boolean, false)
+  shutdown: orElse(
+    Schema.Union([Schema.Finite, Schema.Literals(["brutal_kill", "infinity"])]),
+    workerDefaults.shutdown
+  ),
+  start: orElse(Schema.Array(Schema.Literals(["ok", "fail", "ignore"])), workerDefaults.start),
+  ignoresShutdown: orElse(Schema.Boolean, workerDefaults.ignoresShutdown)
 })
 
 /**
@@ -68,10 +74,13 @@ export interface Supervisor {
 export const Supervisor: Schema.Codec<Supervisor, unknown> = Schema.Struct({
   ...child,
   type: Schema.Literal("supervisor"),
-  strategy: orElse(Schema.Literals(["one_for_one", "one_for_all", "rest_for_one"]), "one_for_one"),
-  intensity: orElse(Schema.Int, 1),
-  period: orElse(Schema.Finite, 5),
-  autoShutdown: orElse(Schema.Literals(["never", "any_significant", "all_significant"]), "never"),
+  strategy: orElse(Schema.Literals(["one_for_one", "one_for_all", "rest_for_one"]), supervisorDefaults.strategy),
+  intensity: orElse(Schema.Int, supervisorDefaults.intensity),
+  period: orElse(Schema.Finite, supervisorDefaults.period),
+  autoShutdown: orElse(
+    Schema.Literals(["never", "any_significant", "all_significant"]),
+    supervisorDefaults.autoShutdown
+  ),
   children: Schema.Array(Schema.Union([Worker, Schema.suspend((): Schema.Codec<Supervisor, unknown> => Supervisor)]))
 })
 
@@ -151,8 +160,27 @@ export const TreeState = Schema.Struct({
 export type TreeState = typeof TreeState.Type
 
 /**
- * A scenario with its trace. `expect[0]` is the start, `expect[k]` belongs to `steps[k - 1]`; a state is left out where it
- * equals the one before.
+ * What one step did; the state is left out where it equals the one before.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Entry = Schema.Struct({
+  result: Schema.String,
+  events: Schema.Array(TraceEvent),
+  state: Schema.optionalKey(TreeState)
+})
+
+/**
+ * What one step did.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Entry = typeof Entry.Type
+
+/**
+ * A scenario with its trace. `expect[0]` is the start, `expect[k]` belongs to `steps[k - 1]`.
  *
  * @category models
  * @since 0.1.0
@@ -162,11 +190,7 @@ export const Scenario = Schema.Struct({
   features: orElse(Schema.Array(Schema.String), []),
   tree: Supervisor,
   steps: Schema.Array(Step),
-  expect: Schema.Array(Schema.Struct({
-    result: Schema.String,
-    events: Schema.Array(TraceEvent),
-    state: Schema.optionalKey(TreeState)
-  }))
+  expect: Schema.Array(Entry)
 })
 
 /**
@@ -184,3 +208,92 @@ export type Scenario = typeof Scenario.Type
  * @since 0.1.0
  */
 export const fromLine = Schema.decodeUnknownEffect(Schema.fromJsonString(Scenario))
+
+/**
+ * Creates a worker. What is not said is as in OTP: permanent, not significant, 5000 ms to stop, each start succeeds.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const worker = (id: string, options?: Partial<Omit<Worker, "id" | "type">>): Worker => ({
+  id,
+  type: "worker",
+  ...workerDefaults,
+  ...options
+})
+
+/**
+ * Creates a supervisor. What is not said is as in OTP: one_for_one, one restart in 5 seconds, permanent, not significant,
+ * and no automatic shutdown.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const supervisor = (
+  id: string,
+  options: Partial<Omit<Supervisor, "id" | "type" | "children">>,
+  children: ReadonlyArray<Worker | Supervisor>
+): Supervisor => ({ id, type: "supervisor", ...supervisorDefaults, ...options, children })
+
+/**
+ * Creates a scenario; its features follow from the tree and the steps. The trace may come later.
+ *
+ * **Example** (What OTP would do is done)
+ *
+ * ```ts import.meta.vitest
+ * import { Conformance, Model, Scenario } from "@coppice/testing"
+ *
+ * const scenario = Scenario.make({
+ *   tree: Scenario.supervisor("root", { strategy: "one_for_all" }, [Scenario.worker("a"), Scenario.worker("b")]),
+ *   steps: [{ op: "exit", id: "a", reason: "crash" }]
+ * })
+ *
+ * Conformance.check({ ...scenario, expect: Model.predict(scenario) }) // => undefined
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: {
+  readonly id?: string | undefined
+  readonly tree: Supervisor
+  readonly steps: ReadonlyArray<Step>
+  readonly expect?: ReadonlyArray<Entry> | undefined
+}): Scenario => {
+  const { expect = [], id = "scenario", steps, tree } = options
+  return { id, features: featuresOf(tree, steps), tree, steps, expect }
+}
+
+const featuresOf = (tree: Supervisor, steps: ReadonlyArray<Step>): ReadonlyArray<string> => {
+  const workers = [...workersOf(tree), ...steps.flatMap((step) => step.op === "startChild" ? step.child : [])]
+  return [
+    ...workers.some(({ start }) => start.includes("ignore")) ? ["ignore"] : [],
+    ...workers.some(({ ignoresShutdown }) => ignoresShutdown) ? ["ignoresShutdown"] : [],
+    ...steps.some(({ op }) => op === "advance") ? ["advance"] : []
+  ]
+}
+
+/**
+ * Renders a scenario as the TypeScript that makes it, to be pasted into a test.
+ *
+ * **Example** (A recorded line becomes a test)
+ *
+ * ```ts import.meta.vitest
+ * import { Scenario } from "@coppice/testing"
+ *
+ * const scenario = Scenario.make({
+ *   tree: Scenario.supervisor("root", { intensity: 0 }, [Scenario.worker("a", { restart: "transient" })]),
+ *   steps: [{ op: "exit", id: "a", reason: "normal" }, { op: "stop" }]
+ * })
+ *
+ * const lines = Scenario.toCode(scenario).split("\n")
+ *
+ * lines[2] // => "  tree: Scenario.supervisor(\"root\", { intensity: 0 }, ["
+ * lines[3] // => "    Scenario.worker(\"a\", { restart: \"transient\" })"
+ * lines[6] // => "    { op: \"exit\", id: \"a\", reason: \"normal\" },"
+ * ```
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const toCode: (scenario: Scenario) => string = Code.toCode
