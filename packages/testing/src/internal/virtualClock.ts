@@ -28,10 +28,10 @@ export class VirtualClock implements TestClock.TestClock {
     return this.sleepers.length
   }
 
-  /** Wakes the next who sleeps no longer than until then. False: there is none. */
+  /** Wakes the next who sleeps no longer than until then. False: there is none. Who sleeps for ever is never woken. */
   wakeNext(until: number): boolean {
     const first = this.sleepers[0]
-    if (first === undefined || first.at > until) return false
+    if (first === undefined || first.at > until || first.at === Infinity) return false
     const after = this.sleepers.findIndex(({ at }) => at > first.at)
     const together = after === -1 ? this.sleepers.length : after
     const [next] = this.sleepers.splice(this.choose(together), 1)
@@ -73,13 +73,7 @@ export class VirtualClock implements TestClock.TestClock {
       this.settled,
       Effect.suspend(() => this.wakeNext(millis) ? wakeAll : Effect.void)
     )
-    return Effect.andThen(
-      wakeAll,
-      Effect.suspend(() => {
-        this.moveTo(millis)
-        return this.settled
-      })
-    )
+    return Effect.andThen(wakeAll, Effect.sync(() => this.moveTo(millis)))
   }
 
   readonly withLive = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
