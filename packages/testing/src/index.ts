@@ -5,4 +5,6 @@
  */
 export * as Conformance from "./Conformance.ts"
 export * as Scenario from "./Scenario.ts"
+export * as TestChild from "./TestChild.ts"
+export * as Trace from "./Trace.ts"
 export * as VirtualTime from "./VirtualTime.ts"
