@@ -318,7 +318,7 @@ describe("resetAfter", () => {
         const { app: supervisor, waits } = yield* app({ resetAfter: "10 seconds" })
         yield* crash(supervisor, "a")
         yield* pass("2 seconds")
-        yield* Effect.forkChild(supervisor.startChild(kit.child("slow", { starts: ["hold"] })))
+        yield* Effect.forkChild(supervisor.startChild(kit.child("slow", { starts: ["hang"] })))
         yield* crash(supervisor, "a")
         yield* pass("1 minute")
         yield* kit.release("slow")
@@ -405,7 +405,7 @@ describe("a backoff that has ended", () => {
           world.takeLines()
           yield* pass("5 seconds")
           yield* kit.crash("b")
-          assert.deepStrictEqual(kit.take(), ["exit b"])
+          assert.deepStrictEqual(kit.take(), ["crash b"])
           assert.deepStrictEqual(yield* states(app), { a: "running", b: "failed", c: "running" })
           const { lastExit } = yield* node(app, "b")
           assert.deepStrictEqual([lastExit?.reason._tag, lastExit?.timeMillis], ["Failure", 5000])
@@ -440,7 +440,7 @@ describe("a backoff that has ended", () => {
         kit.take()
         yield* kit.crash("d")
         assert.deepStrictEqual(kit.take(), [
-          "exit d",
+          "crash d",
           "stop c",
           "stop b",
           "stop a",
@@ -467,7 +467,7 @@ describe("a backoff that has ended", () => {
         yield* kit.crash("b")
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop c", "start a", "start c"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop c", "start a", "start c"])
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "failed", c: "running" })
         assert.strictEqual((yield* node(app, "b")).lastExit?.reason._tag, "Failure")
         yield* app.restartChild("b")
@@ -673,10 +673,10 @@ describe("the wait", () => {
         ]
       })
       yield* kit.crash("a")
-      yield* kit.leave("b", Effect.void)
+      yield* kit.return("b")
       assert.strictEqual(yield* ended(app), "no")
       yield* pass("10 seconds")
-      yield* kit.leave("a", Effect.void)
+      yield* kit.return("a")
       assert.strictEqual(yield* ended(app), "shut down")
     }))
 
@@ -743,7 +743,7 @@ describe("the wait", () => {
       kit.take()
       yield* kit.crash("a")
       yield* pass(999)
-      assert.deepStrictEqual(kit.take(), ["exit a"])
+      assert.deepStrictEqual(kit.take(), ["crash a"])
       yield* pass(1)
       assert.deepStrictEqual(kit.take(), ["fail a"])
       yield* pass(1999)
@@ -759,7 +759,7 @@ describe("the wait", () => {
     Effect.gen(function*() {
       const { kit } = world
       const scope = yield* Scope.make()
-      const children = [kit.child("a", { starts: ["ok", "hold"], backoff: Backoff.fixed("1 second") })]
+      const children = [kit.child("a", { starts: ["ok", "hang"], backoff: Backoff.fixed("1 second") })]
       yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
       yield* kit.crash("a")
       yield* pass("1 second")
@@ -814,7 +814,7 @@ describe("the wait of a group", () => {
         const app: Handle = yield* three(kit, "one-for-all")
         kit.take()
         yield* kit.crash("b")
-        assert.deepStrictEqual(kit.take(), ["exit b", "stop c", "stop a"])
+        assert.deepStrictEqual(kit.take(), ["crash b", "stop c", "stop a"])
         assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "restarting", c: "stopped" })
         yield* pass(9999)
         assert.deepStrictEqual(kit.take(), [])
@@ -829,7 +829,7 @@ describe("the wait of a group", () => {
       const app: Handle = yield* three(kit, "rest-for-one")
       kit.take()
       yield* kit.crash("b")
-      assert.deepStrictEqual(kit.take(), ["exit b", "stop c"])
+      assert.deepStrictEqual(kit.take(), ["crash b", "stop c"])
       assert.deepStrictEqual(yield* states(app), { a: "running", b: "restarting", c: "stopped" })
       yield* pass("10 seconds")
       assert.deepStrictEqual(kit.take(), ["start b", "start c"])
@@ -843,7 +843,7 @@ describe("the wait of a group", () => {
       yield* pass("4 seconds")
       kit.take()
       yield* kit.crash("a")
-      assert.deepStrictEqual(kit.take(), ["exit a"])
+      assert.deepStrictEqual(kit.take(), ["crash a"])
       assert.deepStrictEqual(yield* states(app), { a: "restarting", b: "stopped", c: "stopped" })
       assert.strictEqual(world.timers, 1)
       yield* pass(5999)
@@ -881,7 +881,7 @@ describe("the wait of a group", () => {
       yield* pass("10 seconds")
       kit.take()
       yield* kit.crash("a")
-      assert.deepStrictEqual(kit.take(), ["exit a", "stop c", "stop b", "start a", "start b", "start c"])
+      assert.deepStrictEqual(kit.take(), ["crash a", "stop c", "stop b", "start a", "start b", "start c"])
     }))
 
   scenario(
@@ -894,7 +894,7 @@ describe("the wait of a group", () => {
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "stopped", c: "stopped" })
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "start a", "start b", "start c"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "start a", "start b", "start c"])
       })
   )
 
@@ -927,7 +927,7 @@ describe("the wait of a group", () => {
         })
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop c", "stop b", "start a", "fail b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop c", "stop b", "start a", "fail b"])
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "restarting", c: "stopped" })
         yield* pass("10 seconds")
         assert.deepStrictEqual(kit.take(), ["start b", "start c"])
@@ -949,7 +949,7 @@ describe("the wait of a group", () => {
         })
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop c", "stop b", "start a", "fail b", "stop a"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop c", "stop b", "start a", "fail b", "stop a"])
         yield* pass("10 seconds")
         assert.deepStrictEqual(kit.take(), ["start a", "start b", "start c"])
       })

@@ -156,7 +156,7 @@ describe("task", () => {
         })
         assert.deepStrictEqual(kit.take(), ["migrated", "released", "start a", "start b"])
         yield* kit.crash("b")
-        assert.deepStrictEqual(kit.take(), ["exit b", "stop a", "migrated", "released", "start a", "start b"])
+        assert.deepStrictEqual(kit.take(), ["crash b", "stop a", "migrated", "released", "start a", "start b"])
         yield* app.restartChild("migrate")
         assert.deepStrictEqual(kit.take(), ["migrated", "released"])
       })
@@ -200,7 +200,7 @@ describe("escalate", () => {
         })
         kit.take()
         yield* kit.leave("db", Child.escalate("wrong password"))
-        assert.deepStrictEqual(kit.take(), ["stop db", "stop b", "stop a"])
+        assert.deepStrictEqual(kit.take(), ["leave db", "stop b", "stop a"])
         const error = yield* Effect.flip(app.await)
         assert.strictEqual(error.pattern, "escalated")
         assert.strictEqual(

@@ -1,8 +1,9 @@
+import type { TestChild } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Backoff, Child, ChildRef, DynamicSupervisor, ExitReason, Supervisor, type SupervisorEvent } from "coppice"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
 import { collected, heapUsed } from "./support/garbage.ts"
-import { type AnyChild, type Kit, patient, rule as test, type WorkerOptions } from "./support/kit.ts"
+import { type AnyChild, type Kit, patient, rule as test } from "./support/kit.ts"
 import { pass, settle } from "./support/quiet.ts"
 
 const rule = (sentence: string, run: Parameters<typeof test>[2]): void => test("DynamicSupervisor", sentence, run)
@@ -16,7 +17,7 @@ const keyed = (kit: Kit, options: { readonly maxChildren?: number } = {}) =>
   DynamicSupervisor.make("pool", {
     ...patient,
     ...options,
-    child: (id: string, job: Child.Options & WorkerOptions = {}): AnyChild => kit.child(id, job),
+    child: (id: string, job: TestChild.Options = {}): AnyChild => kit.child(id, job),
     key: (id) => id
   })
 
@@ -46,10 +47,10 @@ describe("ensureChild", () => {
     (kit) =>
       Effect.gen(function*() {
         const pool = yield* keyed(kit)
-        const call = pool.ensureChild("a", { starts: ["hold"] })
+        const call = pool.ensureChild("a", { starts: ["hang"] })
         const calls = yield* now(Effect.all([call, call, call], { concurrency: "unbounded" }))
         yield* settle
-        assert.deepStrictEqual(kit.take(), ["hold a"])
+        assert.deepStrictEqual(kit.take(), ["hang a"])
         yield* kit.release("a")
         const handles = yield* Fiber.join(calls)
         assert.deepStrictEqual(handles.map(({ incarnation, path }) => [path, incarnation]), [
@@ -66,10 +67,10 @@ describe("ensureChild", () => {
   rule("starts a child for each call whose predecessor's start has failed", (kit) =>
     Effect.gen(function*() {
       const pool = yield* keyed(kit)
-      const call = tag(pool.ensureChild("a", { starts: ["hold-fail", "fail", "ok"] }))
+      const call = tag(pool.ensureChild("a", { starts: ["hang", "fail", "ok"] }))
       const calls = yield* now(Effect.all([call, call, call, call], { concurrency: "unbounded" }))
       yield* settle
-      yield* kit.release("a")
+      yield* kit.crash("a")
       assert.deepStrictEqual(yield* Fiber.join(calls), ["ChildStartFailed", "ChildStartFailed", "ok", "ok"])
       assert.strictEqual(kit.attempts("a"), 3)
     }))
@@ -113,8 +114,8 @@ describe("startChild", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const pool = yield* Scope.provide(keyed(kit), scope)
-      yield* pool.startChild("up", { slowStop: true })
-      const starting = yield* now(tag(pool.startChild("slow", { starts: ["hold"] })))
+      yield* pool.startChild("up", { stops: "hang" })
+      const starting = yield* now(tag(pool.startChild("slow", { starts: ["hang"] })))
       const queued = yield* now(tag(pool.startChild("queued")))
       yield* settle
       const closing = yield* now(Scope.close(scope, Exit.void))
@@ -161,7 +162,7 @@ describe("run", () => {
       yield* kit.crash("a")
       yield* kit.crash("a")
       assert.isUndefined(running.pollUnsafe())
-      yield* kit.leave("a", Effect.void)
+      yield* kit.return("a")
       assert.deepStrictEqual(running.pollUnsafe(), Exit.succeed(ExitReason.normal))
       const crashing = yield* now(pool.run("a", { restart: "temporary" }))
       yield* kit.crash("a")
@@ -173,7 +174,7 @@ describe("run", () => {
   rule("stops the child when it is interrupted, and waits until it is gone", (kit) =>
     Effect.gen(function*() {
       const pool = yield* keyed(kit)
-      const running = yield* now(pool.run("a", { slowStop: true }))
+      const running = yield* now(pool.run("a", { stops: "hang" }))
       const interrupting = yield* now(Fiber.interrupt(running))
       yield* settle
       assert.deepStrictEqual(kit.take(), ["start a", "stop a"])
@@ -188,14 +189,14 @@ describe("run", () => {
     (kit) =>
       Effect.gen(function*() {
         const pool = yield* keyed(kit)
-        const slow = yield* now(pool.run("slow", { starts: ["hold"] }))
+        const slow = yield* now(pool.run("slow", { starts: ["hang"] }))
         const behind = yield* now(pool.run("behind"))
         const other = yield* now(pool.startChild("other"))
         yield* settle
         yield* Fiber.interrupt(behind)
         yield* Fiber.interrupt(slow)
         yield* settle
-        assert.deepStrictEqual(kit.take(), ["hold slow", "start other"])
+        assert.deepStrictEqual(kit.take(), ["hang slow", "start other"])
         assert.isDefined(other.pollUnsafe())
         assert.strictEqual((yield* pool.countChildren).specs, 1)
       })
@@ -204,10 +205,10 @@ describe("run", () => {
   rule("calls off the restart of its child when it is interrupted", (kit) =>
     Effect.gen(function*() {
       const pool = yield* keyed(kit)
-      const running = yield* now(pool.run("a", { starts: ["ok", "hold"] }))
+      const running = yield* now(pool.run("a", { starts: ["ok", "hang"] }))
       yield* kit.crash("a")
       yield* Fiber.interrupt(running)
-      assert.deepStrictEqual(kit.take(), ["start a", "exit a", "hold a"])
+      assert.deepStrictEqual(kit.take(), ["start a", "crash a", "hang a"])
       assert.strictEqual((yield* pool.countChildren).specs, 0)
     }))
 
@@ -236,7 +237,7 @@ describe("run", () => {
         { concurrency: "unbounded" }
       ))
       yield* settle
-      for (let i = 0; i < 3; i++) yield* kit.leave(`job ${i}`, Effect.void)
+      for (let i = 0; i < 3; i++) yield* kit.return(`job ${i}`)
       assert.deepStrictEqual(yield* Fiber.join(running), ["ok", "ok", "ok", "MaxChildrenReached", "MaxChildrenReached"])
     }))
 })

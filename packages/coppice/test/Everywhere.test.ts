@@ -133,7 +133,7 @@ describe("a supervisor built inside a child", () => {
           assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"], "the host restarts")
           assert.deepStrictEqual(yield* pathsOf(app), paths)
           yield* kit.crash("a")
-          assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "start a", "start b"], "it gives up")
+          assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "start a", "start b"], "it gives up")
           assert.deepStrictEqual(yield* pathsOf(app), paths)
           assert.deepStrictEqual(world.takeMessages("Fatal"), [])
           yield* Effect.forkChild(Scope.close(scope, Exit.void))
@@ -182,9 +182,9 @@ describe("a supervisor built inside a child", () => {
           Child.layer("transient", Layer.merge(Layer.empty, oneShot("t")), { restart: "transient" })
         )
         kit.take()
-        yield* kit.leave("p", Effect.void)
-        yield* kit.leave("t", Effect.void)
-        assert.deepStrictEqual(kit.take(), ["exit p", "start p", "exit t"])
+        yield* kit.return("p")
+        yield* kit.return("t")
+        assert.deepStrictEqual(kit.take(), ["return p", "start p", "return t"])
         assert.deepStrictEqual(yield* pathsOf(app), [
           "app",
           "app/permanent",
@@ -283,7 +283,7 @@ describe("a supervisor built inside a child", () => {
         assert.deepStrictEqual(seen, ["inner", "inner", "inner", "inner"])
         assert.deepStrictEqual(kit.take(), [], "it does not restart with its users")
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "heard by nobody: inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "heard by nobody: inner"])
         assert.deepStrictEqual(world.takeMessages("Fatal").length, 1)
       })
   )
@@ -442,7 +442,7 @@ describe("a supervisor's layer object that is used twice at once", () => {
         yield* crash(app, "two")
         assert.deepStrictEqual(kit.take(), [])
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "start a", "start b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "start a", "start b"])
         assert.deepStrictEqual(
           (yield* app.tree).children.map(({ incarnation }) => incarnation),
           [2, 3, 3],
@@ -489,7 +489,7 @@ describe("a supervisor in a LayerMap", () => {
         assert.deepStrictEqual(kit.take(), ["start a", "start b"], "one for both")
         yield* crash(app, "two")
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b"])
         assert.deepStrictEqual(yield* incarnations(app), [2, 2])
         assert.deepStrictEqual(
           yield* pathsOf(app),
@@ -515,7 +515,7 @@ describe("a supervisor in a LayerMap", () => {
         assert.deepStrictEqual(kit.take(), [])
         assert.deepStrictEqual(yield* pathsOf(app), ["app", "app/one", "app/two", "app/three"])
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "heard by nobody: app/one/inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "heard by nobody: app/one/inner"])
         assert.strictEqual(world.takeMessages("Fatal").length, 1)
         assert.deepStrictEqual(yield* incarnations(app), [2, 1, 1])
       })
@@ -530,11 +530,11 @@ describe("a supervisor in a LayerMap", () => {
       yield* kit.crash("a")
       yield* kit.crash("b")
       assert.deepStrictEqual(kit.take(), [
-        "exit a",
+        "crash a",
         "stop b",
         "start a",
         "start b",
-        "exit b",
+        "crash b",
         "stop a",
         "start a",
         "start b"
@@ -596,7 +596,7 @@ describe("a supervisor in a LayerMap", () => {
         yield* crash(app, "two")
         assert.deepStrictEqual(kit.take(), [])
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "start a", "start b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "start a", "start b"])
         assert.deepStrictEqual(yield* incarnations(app), [2, 2, 3])
         assert.deepStrictEqual(yield* pathsOf(app), paths)
       })
@@ -613,7 +613,7 @@ describe("a supervisor in a LayerMap", () => {
         assert.deepStrictEqual(yield* pathsOf(app), ["app", "app/one", "app/two"])
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "heard by nobody: inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "heard by nobody: inner"])
         assert.deepStrictEqual(yield* incarnations(app), [1, 1])
       })
   )
@@ -638,7 +638,7 @@ describe("a ManagedRuntime started in a child", () => {
         yield* crash(app, "host")
         assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"], "the runtime is disposed of")
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "heard by nobody: inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "heard by nobody: inner"])
         assert.deepStrictEqual(world.takeMessages("Fatal"), [
           "a: a root supervisor gave up and stays stopped; nothing restarts it"
         ])
@@ -670,7 +670,7 @@ describe("a ManagedRuntime started in a child", () => {
           assert.deepStrictEqual(kit.take(), [])
           yield* kit.crash("a")
           const path = inherits ? "app/host/inner" : "inner"
-          assert.deepStrictEqual(kit.take(), ["exit a", "stop b", `heard by nobody: ${path}`])
+          assert.deepStrictEqual(kit.take(), ["crash a", "stop b", `heard by nobody: ${path}`])
           assert.strictEqual(world.takeMessages("Fatal").length, 1)
           yield* Effect.forEach(runtimes, (runtime) => runtime.disposeEffect)
         }
@@ -745,7 +745,7 @@ describe("a ManagedRuntime started in a child", () => {
       assert.strictEqual(Context.get(yield* runtime.contextEffect, Handle).path, "inner")
       world.kit.take()
       yield* world.kit.crash("a")
-      assert.deepStrictEqual(world.kit.take(), ["exit a", "stop b", "heard by nobody: inner"])
+      assert.deepStrictEqual(world.kit.take(), ["crash a", "stop b", "heard by nobody: inner"])
     }))
 })
 
@@ -805,7 +805,7 @@ describe("a root", () => {
           kit.take()
           world.takeLines()
           yield* kit.crash("b")
-          assert.deepStrictEqual(kit.take(), ["exit b", "stop a", "heard by nobody: inner"])
+          assert.deepStrictEqual(kit.take(), ["crash b", "stop a", "heard by nobody: inner"])
           assert.deepStrictEqual(world.takeMessages("Fatal"), [
             "b: a root supervisor gave up and stays stopped; nothing restarts it"
           ])
@@ -905,7 +905,7 @@ describe("a supervisor that outlives what it was built in", () => {
         assert.deepStrictEqual(kit.take(), [])
         assert.deepStrictEqual(yield* pathsOf(first!), ["app/host/first", "app/host/first/a1", "app/host/first/b1"])
         yield* kit.crash("a1")
-        assert.deepStrictEqual(kit.take(), ["exit a1", "stop b1", "heard by nobody: app/host/first"])
+        assert.deepStrictEqual(kit.take(), ["crash a1", "stop b1", "heard by nobody: app/host/first"])
         assert.deepStrictEqual(world.takeMessages("Fatal").length, 1)
         assert.deepStrictEqual([yield* ended(first!), yield* ended(second!), yield* ended(app)], [
           "gave up",
@@ -931,7 +931,7 @@ describe("a supervisor that outlives what it was built in", () => {
       assert.strictEqual(yield* ended(first!), "no")
       kit.take()
       yield* kit.crash("b2")
-      assert.deepStrictEqual(kit.take(), ["exit b2", "stop a2", "heard by nobody: app/host/second"])
+      assert.deepStrictEqual(kit.take(), ["crash b2", "stop a2", "heard by nobody: app/host/second"])
       yield* Scope.close(outside, Exit.void)
       assert.deepStrictEqual(kit.take(), ["stop b1", "stop a1"])
     }))
@@ -959,10 +959,10 @@ describe("a supervisor that outlives what it was built in", () => {
         )
         kit.take()
         yield* kit.crash("a1")
-        assert.deepStrictEqual(kit.take(), ["exit a1", "stop b1", "heard by nobody: app/host/inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a1", "stop b1", "heard by nobody: app/host/inner"])
         assert.strictEqual(lives, 2)
         yield* kit.crash("a2")
-        assert.deepStrictEqual(kit.take(), ["exit a2", "stop b2", "start a3", "start b3"])
+        assert.deepStrictEqual(kit.take(), ["crash a2", "stop b2", "start a3", "start b3"])
         assert.strictEqual(lives, 3)
         yield* Scope.close(outside, Exit.void)
       })
@@ -1010,7 +1010,7 @@ describe("a supervisor that outlives what it was built in", () => {
         assert.deepStrictEqual(kit.take(), ["start a", "start b"])
         assert.deepStrictEqual(yield* pathsOf(app), ["app", "app/z"])
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "heard by nobody: app/host/inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "heard by nobody: app/host/inner"])
         assert.strictEqual(world.takeMessages("Fatal").length, 1)
       }),
     { "app/host": 1 }
@@ -1039,10 +1039,10 @@ describe("a supervisor that outlives what it was built in", () => {
           kit.take()
           world.takeLines()
           yield* kit.crash("a1")
-          assert.deepStrictEqual(kit.take(), ["exit a1", "stop b1", "heard by nobody: first"])
+          assert.deepStrictEqual(kit.take(), ["crash a1", "stop b1", "heard by nobody: first"])
           assert.strictEqual(world.takeMessages("Fatal").length, 1)
           yield* kit.crash("b2")
-          assert.deepStrictEqual(kit.take(), ["exit b2", "stop a2", "heard by nobody: second"])
+          assert.deepStrictEqual(kit.take(), ["crash b2", "stop a2", "heard by nobody: second"])
           yield* Scope.close(outside, Exit.void)
         }
       })
@@ -1071,10 +1071,10 @@ describe("a supervisor that outlives what it was built in", () => {
         yield* settle
         kit.take()
         yield* kit.crash("a1")
-        assert.deepStrictEqual(kit.take(), ["exit a1", "stop b1"])
+        assert.deepStrictEqual(kit.take(), ["crash a1", "stop b1"])
         assert.strictEqual((yield* app.tree).children[0]!.incarnation, 2)
         yield* kit.crash("a2")
-        assert.deepStrictEqual(kit.take(), ["exit a2", "stop b2", "heard by nobody: app/host/second"])
+        assert.deepStrictEqual(kit.take(), ["crash a2", "stop b2", "heard by nobody: app/host/second"])
         yield* Scope.close(outside, Exit.void)
       })
   )
@@ -1167,7 +1167,7 @@ describe("a nested launch", () => {
         const events = yield* collect(app)
         kit.take()
         yield* kit.crash("x1")
-        assert.deepStrictEqual(kit.take(), ["exit x1", "stop x2", "stop y2", "stop y1"])
+        assert.deepStrictEqual(kit.take(), ["crash x1", "stop x2", "stop y2", "stop y1"])
         const exited = (yield* events.take).filter(({ _tag, path }) => _tag === "ChildExited" && path === "app/host")
         assert.deepStrictEqual(exited.map((event) => event._tag === "ChildExited" ? event.reason._tag : ""), [
           "Failure"

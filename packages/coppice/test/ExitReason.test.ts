@@ -386,7 +386,7 @@ describe("the message of a supervisor that gave up", () => {
         intensity: 0,
         children: [Child.supervisor("nested", nested)]
       })
-      yield* world.kit.leave("job", Effect.void)
+      yield* world.kit.return("job")
       const error = yield* answer(Effect.flip(app.await))
       assert.strictEqual(
         error.message.split("\n").at(-1),
@@ -428,7 +428,7 @@ describe("the message of a supervisor that gave up", () => {
         children: [world.kit.child("a"), world.kit.child("b")]
       })
       yield* world.kit.crash("a")
-      yield* world.kit.leave("b", Effect.void)
+      yield* world.kit.return("b")
       const error = yield* answer(Effect.flip(app.await))
       assert.strictEqual(error.pattern, "mixed")
       assert.notInclude(error.message, "Likely cause")

@@ -137,13 +137,13 @@ describe("readiness", () => {
   scenario("is not spoken of before the child has started, nor when it has ended", ({ kit }) =>
     Effect.gen(function*() {
       const app: Handle = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
-      const slow = kit.child("a", { starts: ["hold"], readiness: { check: Effect.void }, restart: "transient" })
+      const slow = kit.child("a", { starts: ["hang"], readiness: { check: Effect.void }, restart: "transient" })
       yield* Effect.forkChild(Effect.orDie(app.startChild(slow)))
       yield* settle
       assert.isFalse("ready" in (yield* node(app, "a")))
       yield* kit.release("a")
       assert.strictEqual((yield* node(app, "a")).ready, true)
-      yield* kit.leave("a", Effect.void)
+      yield* kit.return("a")
       assert.isFalse("ready" in (yield* node(app, "a")))
     }))
 
@@ -304,7 +304,7 @@ describe("readiness", () => {
       patient.how = failing
       kit.take()
       yield* kit.crash("after")
-      assert.deepStrictEqual(kit.take(), ["exit after", "stop before", "start before"])
+      assert.deepStrictEqual(kit.take(), ["crash after", "stop before", "start before"])
       patient.how = Effect.void
       yield* pass("1 second")
       assert.deepStrictEqual(kit.take(), ["start after"])
@@ -683,7 +683,7 @@ describe("liveness", () => {
       const { kit } = world
       const app: Handle = yield* Supervisor.make("app", {
         strategy: "one-for-one",
-        children: [kit.child("a", { stubborn: true, shutdown: "1 second", liveness: { check: patient.check } })]
+        children: [kit.child("a", { stops: "deaf", shutdown: "1 second", liveness: { check: patient.check } })]
       })
       const terminating = yield* Effect.forkChild(app.terminateChild("a"))
       yield* pass("1 second")
@@ -693,7 +693,7 @@ describe("liveness", () => {
       assert.deepStrictEqual(patient.take(), [])
       assert.deepStrictEqual(world.living(), { "app/a": 1 })
       assert.strictEqual(world.timers, 0)
-      yield* kit.leave("a", Effect.void)
+      yield* kit.return("a")
     }))
 
   scenario(
@@ -706,7 +706,7 @@ describe("liveness", () => {
           children: [kit.child("a", { liveness: { check: patient.check, interval: "1 second" } })]
         })
         const { take } = yield* collect(app)
-        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
         yield* settle
         yield* kit.crash("a")
         patient.how = failing

@@ -109,7 +109,7 @@ describe("the log line", () => {
           children: [world.kit.child("a"), world.kit.child("b"), world.kit.child("done", { restart: "transient" })]
         })
         yield* Scope.provide(make, scope).pipe(Effect.provideService(References.MinimumLogLevel, "Debug"))
-        yield* world.kit.leave("done", Effect.void)
+        yield* world.kit.return("done")
         yield* answer(Scope.close(scope, Exit.void))
         const lines = world.takeLines()
         assert.deepStrictEqual(brief(lines), [
@@ -162,7 +162,7 @@ describe("the log line", () => {
           strategy: "one-for-one",
           children: [world.kit.child("a"), world.kit.child("b")]
         })
-        yield* world.kit.leave("a", Effect.void)
+        yield* world.kit.return("a")
         const lines = world.takeLines()
         assert.deepStrictEqual(brief(lines), [["Warn", "restarting child (1 of 3 restarts)", "app", "a"]])
         assert.strictEqual(lines[0]?.fields["reason"], "returned normally")
@@ -329,7 +329,7 @@ describe("giving up", () => {
         children: [world.kit.child("a", { restart: "transient", significant: true }), world.kit.child("b")],
         onEscalation: () => Effect.sync(() => escalated++)
       })
-      yield* world.kit.leave("a", Effect.void)
+      yield* world.kit.return("a")
       assert.strictEqual(yield* ended(app), "shut down")
       assert.deepStrictEqual(world.takeLines(), [])
       assert.strictEqual(escalated, 0)
@@ -361,7 +361,7 @@ describe("what goes wrong in a stop", () => {
       Effect.gen(function*() {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-one",
-          children: [world.kit.child("a", { failsWhenAsked: true }), world.kit.child("b")]
+          children: [world.kit.child("a", { stops: "fail" }), world.kit.child("b")]
         })
         yield* answer(app.terminateChild("a"))
         const lines = world.takeLines()
@@ -717,13 +717,13 @@ describe("an error reporter", () => {
             Child.supervisor("n", nested)
           ]
         }).pipe(Effect.provide(layer))
-        yield* world.kit.leave("a", Effect.void)
-        yield* world.kit.leave("b", Effect.void)
+        yield* world.kit.return("a")
+        yield* world.kit.return("b")
         yield* answer(app.terminateChild("a"))
         yield* answer(app.restartChild("a"))
         yield* app.exitChild("a", ExitReason.shutdown("drain"))
         yield* settle
-        yield* world.kit.leave("leaf", Effect.void)
+        yield* world.kit.return("leaf")
         assert.deepStrictEqual(crashes, [])
       })
   )

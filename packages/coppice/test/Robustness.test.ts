@@ -769,7 +769,7 @@ describe("the bounds of a stop", () => {
       })
   )
 
-  scenario("hold for the fiber and its finalizers together", (world) =>
+  scenario("hang for the fiber and its finalizers together", (world) =>
     Effect.gen(function*() {
       const start = Effect.as(
         Effect.addFinalizer(() => Effect.sleep("2 seconds")),

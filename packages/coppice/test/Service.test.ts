@@ -82,9 +82,9 @@ describe("dependencies", () => {
         })
         kit.take()
         yield* kit.crash("b")
-        assert.deepStrictEqual(kit.take(), ["exit b", "start b"])
+        assert.deepStrictEqual(kit.take(), ["crash b", "start b"])
         yield* kit.crash("b")
-        assert.deepStrictEqual(kit.take(), ["exit b", "close db", "open db", "a reads db", "start b"])
+        assert.deepStrictEqual(kit.take(), ["crash b", "close db", "open db", "a reads db", "start b"])
       })
   )
 

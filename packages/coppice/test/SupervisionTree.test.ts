@@ -48,7 +48,7 @@ describe("a snapshot", () => {
         yield* pass("1 second")
         yield* world.kit.crash("m")
         yield* world.kit.crash("m")
-        yield* world.kit.leave("done", Effect.void)
+        yield* world.kit.return("done")
         assert.deepStrictEqual(yield* app.tree, {
           path: "app",
           id: "app",
@@ -83,7 +83,7 @@ describe("a snapshot", () => {
           strategy: "one-for-one",
           children: [
             Child.make("first", Effect.as(note, Effect.never)),
-            world.kit.child("slow", { starts: ["hold"] }),
+            world.kit.child("slow", { starts: ["hang"] }),
             world.kit.child("later")
           ]
         }))
@@ -120,7 +120,7 @@ describe("a snapshot", () => {
         strategy: "one-for-one",
         ...patient,
         children: [
-          world.kit.child("slow to go", { slowStop: true }),
+          world.kit.child("slow to go", { stops: "hang" }),
           world.kit.child("cannot come back", { starts: ["ok", "ok"] }),
           world.kit.child("fine")
         ]
@@ -188,7 +188,7 @@ describe("a snapshot", () => {
         const app = yield* Scope.provide(
           Supervisor.make("app", {
             strategy: "one-for-one",
-            children: [world.kit.child("a"), world.kit.child("b", { slowStop: true }), world.kit.child("c")]
+            children: [world.kit.child("a"), world.kit.child("b", { stops: "hang" }), world.kit.child("c")]
           }),
           scope
         )
@@ -258,7 +258,7 @@ describe("a snapshot", () => {
         strategy: "one-for-one",
         children: [world.kit.child("a")]
       })
-      yield* Effect.forkChild(app.startChild(world.kit.child("slow", { starts: ["hold"] })))
+      yield* Effect.forkChild(app.startChild(world.kit.child("slow", { starts: ["hang"] })))
       yield* settle
       assert.deepStrictEqual(paths(yield* answer(app.tree)), ["app running", "app/a running", "app/slow starting"])
       yield* world.kit.release("slow")

@@ -82,7 +82,7 @@ describe("the events of a supervisor", () => {
       Effect.gen(function*() {
         const app = yield* Supervisor.make("app", {
           strategy: "one-for-one",
-          children: [world.kit.child("a", { slowStop: true }), world.kit.child("b")]
+          children: [world.kit.child("a", { stops: "hang" }), world.kit.child("b")]
         })
         const events = yield* collect(app)
         yield* pass("1 second")
@@ -95,6 +95,8 @@ describe("the events of a supervisor", () => {
           { _tag: "ChildStarting", ...at("app/a", 2, 3000) },
           { _tag: "ChildStarted", ...at("app/a", 2, 3000) }
         ])
+        yield* Effect.forkChild(app.terminateChild("a"))
+        yield* settle
         yield* world.kit.release("a")
       })
   )
@@ -166,9 +168,9 @@ describe("the events of a supervisor", () => {
         ]
       })
       const events = yield* collect(app)
-      yield* world.kit.leave("keep", Effect.void)
+      yield* world.kit.return("keep")
       yield* world.kit.leave("remove", Effect.die("bug"))
-      yield* world.kit.leave("last", Effect.void)
+      yield* world.kit.return("last")
       assert.deepStrictEqual(yield* events.take, [
         { _tag: "ChildExited", ...at("app/keep", 1, 0), reason: ExitReason.normal, verdict: "keep" },
         { _tag: "ChildExited", ...at("app/remove", 1, 0), reason: ExitReason.defect("bug"), verdict: "remove" },
@@ -222,7 +224,7 @@ describe("the events of a supervisor", () => {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
         strategy: "one-for-one",
         children: [
-          world.kit.child("a", { stubborn: true, shutdown: "1 second" }),
+          world.kit.child("a", { stops: "deaf", shutdown: "1 second" }),
           Child.make("b", Effect.as(Effect.addFinalizer(() => Effect.ignore(hanging.wait)), Effect.never), {
             shutdown: "2 seconds"
           })
@@ -239,7 +241,7 @@ describe("the events of a supervisor", () => {
         { _tag: "ChildExited", ...at("app/b", 1, 1000), reason: ExitReason.shutdown(), verdict: "restart" },
         { _tag: "ChildAbandoned", ...at("app/b", 1, 3000), waitingFor: "scope" }
       ])
-      yield* world.kit.leave("a", Effect.void)
+      yield* world.kit.return("a")
       yield* hanging.pull(Effect.void)
     }))
 
@@ -253,7 +255,7 @@ describe("the events of a supervisor", () => {
             strategy: "one-for-one",
             children: [
               world.kit.child("a", { starts: ["ok", "ignore"] }),
-              world.kit.child("b", { starts: ["ok", "hold"] })
+              world.kit.child("b", { starts: ["ok", "hang"] })
             ]
           }),
           scope
@@ -473,7 +475,7 @@ describe("the stream of events", () => {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-one",
           ...patient,
-          children: [world.kit.child("a"), Child.supervisor("nested", nested), world.kit.child("b", { stubborn: true })]
+          children: [world.kit.child("a"), Child.supervisor("nested", nested), world.kit.child("b", { stops: "deaf" })]
         })
         const everything = Effect.gen(function*() {
           yield* world.kit.crash("a")
@@ -482,7 +484,7 @@ describe("the stream of events", () => {
           yield* settle
           yield* Effect.forkChild(app.terminateChild("b"))
           yield* pass("5 seconds")
-          yield* world.kit.leave("b", Effect.void)
+          yield* world.kit.return("b")
           yield* answer(app.restartChild("b"))
         })
         yield* everything
@@ -506,7 +508,7 @@ describe("the stream of events", () => {
         assert.strictEqual(publish.mock.calls.length, heard)
         yield* Effect.forkChild(app.terminateChild("b"))
         yield* pass("5 seconds")
-        yield* world.kit.leave("b", Effect.void)
+        yield* world.kit.return("b")
       })
   )
 
@@ -708,7 +710,7 @@ describe("every event", () => {
       const children = [
         world.kit.child("a", { starts: ["ok", "fail"] }),
         world.kit.child("b", { starts: ["ignore"] }),
-        world.kit.child("c", { stubborn: true, shutdown: 0 }),
+        world.kit.child("c", { stops: "deaf", shutdown: 0 }),
         Child.effect("d", shutdown, { restart: "transient" })
       ]
       const { take } = yield* launch(Supervisor.layer("app", { strategy: "one-for-all", intensity: 2, children }))
@@ -730,7 +732,7 @@ describe("every event", () => {
         Array.from(seen),
         SupervisorEvent.SupervisorEvent.members.map((member) => member.fields._tag.schema.literal)
       )
-      yield* world.kit.leave("c", Effect.void).pipe(Effect.ignore)
+      yield* world.kit.return("c").pipe(Effect.ignore)
     }), { "app/c": 1 })
 
   it("is one readable line", () => {

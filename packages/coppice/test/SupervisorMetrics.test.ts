@@ -62,7 +62,7 @@ describe("the metrics of a supervisor", () => {
         const app: Supervisor.Supervisor = yield* Supervisor.make("metrics/ends", {
           strategy: "one-for-one",
           intensity: 0,
-          children: [kit.child("a"), kit.child("b", { stubborn: true, shutdown: 0 })]
+          children: [kit.child("a"), kit.child("b", { stops: "deaf", shutdown: 0 })]
         })
         yield* Effect.forkChild(app.terminateChild("b"))
         yield* pass("1 second")
@@ -138,7 +138,7 @@ describe("the metrics of a supervisor", () => {
         children: [kit.child("a")]
       })
       yield* pass("3 seconds")
-      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
       yield* settle
       yield* Effect.forkChild(app.countChildren)
       yield* Effect.forkChild(app.countChildren)
@@ -153,7 +153,7 @@ describe("the metrics of a supervisor", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       yield* Scope.provide(
-        Supervisor.make("metrics/gone", { strategy: "one-for-one", children: [kit.child("a", { slowStop: true })] }),
+        Supervisor.make("metrics/gone", { strategy: "one-for-one", children: [kit.child("a", { stops: "hang" })] }),
         scope
       )
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))

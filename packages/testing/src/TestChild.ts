@@ -33,6 +33,15 @@ export type Start = "ok" | "fail" | "ignore" | "hang"
 export type Stop = "ok" | "fail" | "hang" | "deaf"
 
 /**
+ * Where a child is: `starting` and `stopping` if its start or its release hangs, `ending` if it has been told how to leave
+ * and has not done so yet.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type State = "down" | "starting" | "up" | "deaf" | "ending" | "stopping"
+
+/**
  * How a child behaves.
  *
  * - `trace`: where it writes what happens to it; default nowhere.
@@ -95,7 +104,10 @@ export interface TestChild<out C extends Child.Any> {
   /** Whatever hangs of it goes on: its start succeeds, its release ends, it hears that it has been asked to stop. */
   readonly release: Effect.Effect<void>
 
-  /** Whether it has started and not ended. */
+  /** Where it is, or its latest incarnation if one before that has been abandoned. */
+  readonly state: Effect.Effect<State>
+
+  /** Whether it has started and not ended: it is up, deaf or ending. */
   readonly isUp: Effect.Effect<boolean>
 
   /** How many starts have begun. */
@@ -109,6 +121,7 @@ const commands = (scripted: ScriptedChild): Omit<TestChild<never>, "child" | "re
   leave: (how) => scripted.leave("leave", how as Effect.Effect<void, {}>),
   hang: scripted.hang,
   release: scripted.release,
+  state: Effect.sync(() => scripted.state),
   isUp: Effect.sync(() => scripted.isUp),
   starts: Effect.sync(() => scripted.starts)
 })

@@ -99,6 +99,7 @@ describe("the starts of a test child", () => {
       yield* VirtualTime.settle
       assert.deepStrictEqual(yield* trace.take, ["hang a"])
       assert.deepStrictEqual([yield* a.isUp, yield* a.starts, yield* b.starts], [false, 1, 0])
+      assert.deepStrictEqual([yield* a.state, yield* b.state], ["starting", "down"])
       yield* a.release
       assert.deepStrictEqual(yield* trace.take, ["start a", "hang b"])
       assert.deepStrictEqual([yield* a.isUp, yield* b.isUp], [true, false])
@@ -349,7 +350,7 @@ describe("a test child that is asked to stop", () => {
       const stopping = yield* Effect.forkChild(Effect.andThen(app.terminateChild("a"), Clock.currentTimeMillis))
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(stopping.pollUnsafe(), Exit.succeed(3000))
-      assert.deepStrictEqual([yield* a.isUp, yield* trace.take], [true, ["start a"]])
+      assert.deepStrictEqual([yield* a.state, yield* a.isUp, yield* trace.take], ["deaf", true, ["start a"]])
       yield* a.release
       assert.deepStrictEqual([yield* a.isUp, yield* trace.take], [false, ["stop a"]])
     })

@@ -109,7 +109,7 @@ describe("backoff", () => {
         )
         const app: Handle = yield* one(kit.child("a", { backoff }))
         const waits = yield* waitsOf(app)
-        yield* kit.leave("a", Effect.void)
+        yield* kit.return("a")
         assert.isTrue(kit.isUp("a"))
         yield* kit.crash("a")
         assert.isFalse(kit.isUp("a"))
@@ -369,9 +369,9 @@ describe("restarts", () => {
           strategy: "one-for-one",
           children: [kit.child("a", { restart: "transient" }), kit.child("b", { restart: "temporary" }), kit.child("c")]
         })
-        yield* kit.leave("a", Effect.void)
-        yield* kit.leave("b", Effect.void)
-        yield* kit.leave("c", Effect.void)
+        yield* kit.return("a")
+        yield* kit.return("b")
+        yield* kit.return("c")
         assert.deepStrictEqual(yield* states(app), { a: "stopped", c: "running" })
       })
   )
@@ -381,7 +381,7 @@ describe("restarts", () => {
     ({ kit }) =>
       Effect.gen(function*() {
         const app: Handle = yield* one(kit.child("a", { restart: "transient" }))
-        yield* kit.leave("a", Effect.void)
+        yield* kit.return("a")
         yield* pass("1 day")
         assert.strictEqual(yield* ended(app), "no")
         yield* app.restartChild("a")
@@ -412,14 +412,14 @@ describe("restarts", () => {
 
   scenario("Unitech/pm2#4901: a child that does not stop is not stopping for ever", (world) =>
     Effect.gen(function*() {
-      const app: Handle = yield* one(world.kit.child("a", { stubborn: true, shutdown: "1 second" }))
+      const app: Handle = yield* one(world.kit.child("a", { stops: "deaf", shutdown: "1 second" }))
       const terminating = yield* Effect.forkChild(app.terminateChild("a"))
       yield* settle
       assert.deepStrictEqual(yield* states(app), { a: "stopping" })
       yield* pass("1 second")
       yield* answer(Fiber.join(terminating))
       assert.deepStrictEqual(yield* states(app), { a: "stopped" })
-      yield* world.kit.leave("a", Effect.void)
+      yield* world.kit.return("a")
     }))
 
   scenario(

@@ -16,12 +16,12 @@ describe("a start", () => {
     "children start in the order of the list, each after the one before is up",
     (kit) =>
       Effect.gen(function*() {
-        const children = [kit.child("a", { starts: ["hold"] }), kit.child("b", { starts: ["hold"] }), kit.child("c")]
+        const children = [kit.child("a", { starts: ["hang"] }), kit.child("b", { starts: ["hang"] }), kit.child("c")]
         yield* now(Supervisor.make("app", { strategy: "one-for-one", children }))
         yield* settle
-        assert.deepStrictEqual(kit.take(), ["hold a"])
+        assert.deepStrictEqual(kit.take(), ["hang a"])
         yield* kit.release("a")
-        assert.deepStrictEqual(kit.take(), ["start a", "hold b"])
+        assert.deepStrictEqual(kit.take(), ["start a", "hang b"])
         yield* kit.release("b")
         assert.deepStrictEqual(kit.take(), ["start b", "start c"])
       })
@@ -70,13 +70,13 @@ describe("a start", () => {
     (kit) =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
-        const children = [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["hold"] })]
+        const children = [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["hang"] })]
         const making = yield* now(Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope))
         yield* settle
         const interrupting = yield* now(Fiber.interrupt(making))
         yield* settle
         assert.isDefined(interrupting.pollUnsafe())
-        assert.deepStrictEqual(kit.take(), ["start a", "start b", "hold c", "stop b", "stop a"])
+        assert.deepStrictEqual(kit.take(), ["start a", "start b", "hang c", "stop b", "stop a"])
       })
   )
 })
@@ -138,7 +138,7 @@ describe("a restart", () => {
         })
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "fail a", "fail a", "stop b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "fail a", "fail a", "stop b"])
         assert.strictEqual(yield* ended(app), "gave up")
       })
   )
@@ -154,8 +154,8 @@ describe("a stop", () => {
         const below = Supervisor.layer("below", {
           strategy: "one-for-one",
           children: [
-            kit.child("a", { slowStop: true, shutdown: "1 hour" }),
-            kit.child("b", { slowStop: true, shutdown: "1 hour" })
+            kit.child("a", { stops: "hang", shutdown: "1 hour" }),
+            kit.child("b", { stops: "hang", shutdown: "1 hour" })
           ]
         })
         yield* Scope.provide(
@@ -180,7 +180,7 @@ describe("a stop", () => {
     (kit) =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
-        const children = [kit.child("a", { slowStop: true }), kit.child("b", { slowStop: true })]
+        const children = [kit.child("a", { stops: "hang" }), kit.child("b", { stops: "hang" })]
         yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
         kit.take()
         const closing = yield* now(Scope.close(scope, Exit.void))
@@ -198,7 +198,7 @@ describe("a stop", () => {
       Effect.gen(function*() {
         const app: Handle = yield* Supervisor.make("app", {
           strategy: "one-for-one",
-          children: [world.kit.child("a", { slowStop: true, shutdown: "5 seconds" }), world.kit.child("b")]
+          children: [world.kit.child("a", { stops: "hang", shutdown: "5 seconds" }), world.kit.child("b")]
         })
         const before = world.timers
         const terminating = yield* now(app.terminateChild("a"))

@@ -100,7 +100,7 @@ describe("calls", () => {
       Effect.gen(function*() {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-all",
-          children: [kit.child("a", { slowStop: true }), kit.child("t", { restart: "temporary" }), kit.child("b")]
+          children: [kit.child("a", { stops: "hang" }), kit.child("t", { restart: "temporary" }), kit.child("b")]
         })
         kit.take()
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
@@ -228,7 +228,7 @@ describe("calls", () => {
       Effect.gen(function*() {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-all",
-          children: [kit.child("a"), kit.child("b", { slowStop: true })]
+          children: [kit.child("a"), kit.child("b", { stops: "hang" })]
         })
         yield* kit.crash("a")
         const counting = yield* Effect.forkChild(app.countChildren)
@@ -250,7 +250,7 @@ describe("calls", () => {
       Effect.gen(function*() {
         const scope = yield* Scope.make()
         const app: Supervisor.Supervisor = yield* Scope.provide(
-          Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a", { slowStop: true })] }),
+          Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a", { stops: "hang" })] }),
           scope
         )
         const terminating = yield* Effect.forkChild(tag(app.terminateChild("a")))
@@ -277,7 +277,7 @@ describe("calls", () => {
   rule("C11", "wait in a queue of any length, and are answered in order", (kit) =>
     Effect.gen(function*() {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
-      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
       yield* settle
       const answered: Array<number> = []
       for (let call = 0; call < 5000; call++) {

@@ -19,7 +19,7 @@ describe("a supervisor that gives up", () => {
       yield* kit.crash("b")
       assert.deepStrictEqual(
         kit.take(),
-        ["exit b", "stop c", "stop a", "stop z", "start z", "start a", "start b", "start c"]
+        ["crash b", "stop c", "stop a", "stop z", "start z", "start a", "start b", "start c"]
       )
     }))
 
@@ -84,7 +84,7 @@ describe("a supervisor that gives up", () => {
         })
         kit.take()
         yield* kit.crash("b")
-        assert.deepStrictEqual(kit.take(), ["exit b", "stop a", "stop m2", "stop m1", "stop t2", "stop t1"])
+        assert.deepStrictEqual(kit.take(), ["crash b", "stop a", "stop m2", "stop m1", "stop t2", "stop t1"])
         const error = yield* Effect.flip(app.await)
         const chain = [error.path]
         for (let reason = error.reason; reason._tag === "GaveUp"; reason = reason.error.reason) {
@@ -140,7 +140,7 @@ describe("a supervisor finds its parent through the context", () => {
         yield* settle
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "start a", "start b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "start a", "start b"])
         yield* kit.crash("a")
         const error = yield* Effect.flip(app.await)
         assert.strictEqual(error.child, "host")
@@ -166,7 +166,7 @@ describe("a supervisor finds its parent through the context", () => {
         yield* settle
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "slow aborted", "stop z"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "slow aborted", "stop z"])
         const exit = building.pollUnsafe()
         assert.include(String(exit), "ChildStartFailed")
         assert.include(String(exit), "app/host/fragile gave up")
@@ -212,7 +212,7 @@ describe("launch", () => {
         yield* settle
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop z"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop z"])
         const exit = launched.pollUnsafe()
         assert.include(String(exit), "app/nested/a failed: a crashed\napp/nested gave up on \"a\"")
       })
@@ -228,8 +228,8 @@ describe("launch", () => {
       const launched = yield* Effect.forkChild(Supervisor.launch(app))
       yield* settle
       kit.take()
-      yield* kit.leave("main", Effect.void)
-      assert.deepStrictEqual(kit.take(), ["exit main", "stop z"])
+      yield* kit.return("main")
+      assert.deepStrictEqual(kit.take(), ["return main", "stop z"])
       assert.strictEqual(launched.pollUnsafe()?._tag, "Success")
     }))
 
@@ -248,14 +248,14 @@ describe("launch", () => {
       Effect.gen(function*() {
         const slow = Supervisor.layer("slow", {
           strategy: "one-for-one",
-          children: [kit.child("s", { starts: ["hold"] })]
+          children: [kit.child("s", { starts: ["hang"] })]
         })
         const launched = yield* Effect.forkChild(
           Effect.flip(Supervisor.launch(Layer.mergeAll(slow, fragile(kit, "a"))))
         )
         yield* settle
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["hold s", "start a", "exit a"])
+        assert.deepStrictEqual(kit.take(), ["hang s", "start a", "crash a"])
         assert.strictEqual(launched.pollUnsafe()?._tag, "Success")
       })
   )

@@ -14,7 +14,7 @@ const exits: Record<
     id: string
   ) => Effect.Effect<void, SupervisorError.ChildNotFound | SupervisorError.SupervisorDown>
 > = {
-  normal: (kit, _, id) => kit.leave(id, Effect.void),
+  normal: (kit, _, id) => kit.return(id),
   shutdown: (kit, _, id) => kit.leave(id, shutdown),
   failure: (kit, _, id) => kit.crash(id),
   defect: (kit, _, id) => kit.leave(id, Effect.die("boom")),
@@ -81,8 +81,8 @@ describe("a child that leaves", () => {
           strategy: "one-for-one",
           children: [kit.child("tr", { restart: "transient" }), kit.child("te", { restart: "temporary" })]
         })
-        yield* kit.leave("tr", Effect.void)
-        yield* kit.leave("te", Effect.void)
+        yield* kit.return("tr")
+        yield* kit.return("te")
         assert.strictEqual((yield* Effect.flip(app.startChild(kit.child("tr"))))._tag, "ChildAlreadyPresent")
         yield* app.restartChild("tr")
         assert.strictEqual((yield* Effect.flip(app.restartChild("te")))._tag, "ChildNotFound")
@@ -95,7 +95,7 @@ describe("a child that leaves", () => {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
         strategy: "one-for-one",
         intensity: 0,
-        children: [kit.child("a"), kit.child("b", { failsWhenAsked: true })]
+        children: [kit.child("a"), kit.child("b", { stops: "fail" })]
       })
       yield* app.terminateChild("a")
       yield* app.terminateChild("b")
@@ -117,9 +117,9 @@ describe("a child that leaves", () => {
           ]
         })
         kit.take()
-        yield* kit.leave("tr", Effect.void)
+        yield* kit.return("tr")
         yield* kit.crash("te")
-        assert.deepStrictEqual(kit.take(), ["exit tr", "exit te"])
+        assert.deepStrictEqual(kit.take(), ["return tr", "crash te"])
       }))
   }
 

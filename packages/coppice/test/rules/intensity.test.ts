@@ -124,7 +124,7 @@ describe("the restart limit", () => {
             kit.child("te", { restart: "temporary" })
           ]
         })
-        yield* kit.leave("tr", Effect.void)
+        yield* kit.return("tr")
         yield* kit.crash("te")
         yield* app.terminateChild("a")
         yield* app.restartChild("a")
@@ -145,7 +145,7 @@ describe("the restart limit", () => {
         })
         kit.take()
         yield* kit.crash("b")
-        assert.deepStrictEqual(kit.take(), ["exit b", "stop c", "stop a"])
+        assert.deepStrictEqual(kit.take(), ["crash b", "stop c", "stop a"])
         const error = yield* Effect.flip(app.await)
         assert.isTrue(error instanceof SupervisorError.RestartIntensityExceeded)
         assert.deepStrictEqual(
@@ -203,7 +203,7 @@ describe("the restart limit", () => {
           strategy: "one-for-all",
           intensity: 1,
           period: "1 second",
-          children: [kit.child("a"), kit.child("b", { stubborn: true, shutdown: "2 seconds" })]
+          children: [kit.child("a"), kit.child("b", { stops: "deaf", shutdown: "2 seconds" })]
         })
         yield* kit.crash("a")
         yield* pass("2 seconds")
@@ -251,7 +251,7 @@ describe("the restart limit", () => {
           Supervisor.make("app", {
             strategy: "one-for-one",
             intensity: 0,
-            children: [kit.child("a"), kit.child("b", { slowStop: true })],
+            children: [kit.child("a"), kit.child("b", { stops: "hang" })],
             onEscalation: () => Effect.sync(() => escalations++)
           }),
           scope
@@ -279,7 +279,7 @@ describe("the restart limit", () => {
         yield* kit.crash("a")
         yield* Scope.close(scope, Exit.void)
         yield* settle
-        assert.deepStrictEqual(kit.take(), ["start a", "exit a"])
+        assert.deepStrictEqual(kit.take(), ["start a", "crash a"])
       })
   )
 })

@@ -15,7 +15,7 @@ describe("things that happen at the same time", () => {
           ...patient,
           children: [kit.child("a"), kit.child("b")]
         })
-        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
         yield* settle
         // While the supervisor is busy: an exit, a call, an exit.
         yield* kit.crash("a")
@@ -38,7 +38,7 @@ describe("things that happen at the same time", () => {
           intensity: 1,
           children: [kit.child("a"), kit.child("b")]
         })
-        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
         yield* settle
         yield* kit.crashTogether("a", "b")
         yield* kit.release("slow")
@@ -57,7 +57,7 @@ describe("things that happen at the same time", () => {
           intensity: 0,
           children: [kit.child("a")]
         })
-        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
         yield* settle
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
         yield* settle
@@ -77,7 +77,7 @@ describe("things that happen at the same time", () => {
         Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a"), kit.child("b"), kit.child("c")] }),
         scope
       )
-      yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("slow", { starts: ["hold"] }))))
+      yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("slow", { starts: ["hang"] }))))
       yield* settle
       yield* kit.crash("a")
       kit.take()
@@ -93,7 +93,7 @@ describe("things that happen at the same time", () => {
         intensity: 1,
         children: [kit.child("a"), kit.child("b")]
       })
-      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
       yield* settle
       yield* kit.crashTogether("a", "b")
       yield* kit.release("slow")
@@ -110,7 +110,7 @@ describe("things that happen at the same time", () => {
           intensity: 1,
           children: [kit.child("a"), kit.child("b")]
         })
-        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
         yield* settle
         yield* kit.crashTogether(first, second)
         yield* kit.release("slow")
@@ -127,7 +127,7 @@ describe("things that happen at the same time", () => {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-all",
           intensity: 1,
-          children: [kit.child("a"), kit.child("b", { starts: ["ok", "hold"] })]
+          children: [kit.child("a"), kit.child("b", { starts: ["ok", "hang"] })]
         })
         yield* kit.crash("b")
         yield* kit.crash("a")
@@ -146,7 +146,7 @@ describe("things that happen at the same time", () => {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-all",
           intensity: 1,
-          children: [kit.child("a"), kit.child("b"), kit.child("d", { slowStop: true })]
+          children: [kit.child("a"), kit.child("b"), kit.child("d", { stops: "hang" })]
         })
         yield* kit.crash("b")
         yield* kit.crash("a")
@@ -166,7 +166,7 @@ describe("things that happen at the same time", () => {
           Supervisor.make("app", {
             strategy: "one-for-all",
             ...patient,
-            children: [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["ok", "hold"] }), kit.child("d")]
+            children: [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["ok", "hang"] }), kit.child("d")]
           }),
           scope
         )
@@ -185,7 +185,7 @@ describe("things that happen at the same time", () => {
         Supervisor.make("app", {
           strategy: "one-for-all",
           ...patient,
-          children: [kit.child("a"), kit.child("b", { slowStop: true }), kit.child("c")]
+          children: [kit.child("a"), kit.child("b", { stops: "hang" }), kit.child("c")]
         }),
         scope
       )
@@ -246,7 +246,7 @@ describe("things that happen at the same time", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       let attempts = 0
-      const flaky = kit.child("a", { starts: ["ok", "hold"] })
+      const flaky = kit.child("a", { starts: ["ok", "hang"] })
       yield* Scope.provide(
         Supervisor.make("app", {
           strategy: "one-for-one",

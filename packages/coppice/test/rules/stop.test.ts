@@ -11,7 +11,7 @@ describe("the stop of children", () => {
     (kit) =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
-        const children = [kit.child("a"), kit.child("b", { slowStop: true, shutdown: "Infinity" }), kit.child("c")]
+        const children = [kit.child("a"), kit.child("b", { stops: "hang", shutdown: "Infinity" }), kit.child("c")]
         yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
         kit.take()
         const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
@@ -53,9 +53,9 @@ describe("the stop of children", () => {
       Effect.gen(function*() {
         const scope = yield* Scope.make()
         const children = [
-          kit.child("a", { stubborn: true, shutdown: "2 seconds" }),
-          kit.child("b", { stubborn: true, shutdown: "3 seconds" }),
-          kit.child("c", { stubborn: true, shutdown: 0 })
+          kit.child("a", { stops: "deaf", shutdown: "2 seconds" }),
+          kit.child("b", { stops: "deaf", shutdown: "3 seconds" }),
+          kit.child("c", { stops: "deaf", shutdown: 0 })
         ]
         yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
         const closing = yield* Effect.forkChild(Effect.andThen(Scope.close(scope, Exit.void), now))
@@ -90,7 +90,7 @@ describe("the stop of children", () => {
     Effect.gen(function*() {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
         strategy: "one-for-one",
-        children: [kit.child("a", { stubborn: true, shutdown: "brutal-kill" })]
+        children: [kit.child("a", { stops: "deaf", shutdown: "brutal-kill" })]
       })
       const terminating = yield* Effect.forkChild(app.terminateChild("a"))
       yield* settle
@@ -128,7 +128,7 @@ describe("the stop of children", () => {
       Effect.gen(function*() {
         const inside = Supervisor.make("inside", {
           strategy: "one-for-one",
-          children: [kit.child("a", { stubborn: true, shutdown: "1 hour" })]
+          children: [kit.child("a", { stops: "deaf", shutdown: "1 hour" })]
         })
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-one",
@@ -162,11 +162,11 @@ describe("the stop of children", () => {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
         strategy: "one-for-all",
         intensity: 1,
-        children: [kit.child("a"), kit.child("b", { failsWhenAsked: true })]
+        children: [kit.child("a"), kit.child("b", { stops: "fail" })]
       })
       kit.take()
       yield* kit.crash("a")
-      assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "start a", "start b"])
+      assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "start a", "start b"])
       assert.strictEqual(yield* ended(app), "no")
     }))
 
@@ -216,7 +216,7 @@ describe("the stop of children", () => {
   rule("T10", "goes on when the one who ordered it stops waiting", (kit) =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const children = [kit.child("a"), kit.child("b", { slowStop: true })]
+      const children = [kit.child("a"), kit.child("b", { stops: "hang" })]
       yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
       const closing = yield* Effect.forkDetach(Scope.close(scope, Exit.void))
       yield* settle
@@ -275,7 +275,7 @@ describe("the stop of children", () => {
           Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a")] }),
           scope
         )
-        const starting = yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("b", { starts: ["hold"] }))))
+        const starting = yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("b", { starts: ["hang"] }))))
         yield* settle
         kit.take()
         yield* Scope.close(scope, Exit.void)

@@ -2,14 +2,14 @@ import { Child } from "coppice"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import type { Script } from "../TestChild.ts"
+import type { Script, State } from "../TestChild.ts"
 import * as VirtualTime from "../VirtualTime.ts"
 
 type Body = Effect.Effect<void, {} | null | undefined>
 
 /** One incarnation: where it is, what it writes when it has ended unless it was asked to, and what it does next. */
 interface Life {
-  state: "down" | "starting" | "up" | "deaf" | "ending" | "stopping"
+  state: State
   line: string | undefined
   tell: (next: Body) => void
   /** What it was told before it waited. */
@@ -36,8 +36,12 @@ export class ScriptedChild {
     this.script = script
   }
 
+  get state(): State {
+    return this.life.state
+  }
+
   get isUp(): boolean {
-    return this.life.state === "up" || this.life.state === "deaf" || this.life.state === "ending"
+    return this.state === "up" || this.state === "deaf" || this.state === "ending"
   }
 
   /** A start, which answers the body. */
@@ -110,7 +114,7 @@ export class ScriptedChild {
     })
   }
 
-  private hangs(life: Life, state: Life["state"]): Body {
+  private hangs(life: Life, state: State): Body {
     return Effect.suspend(() => {
       life.state = state
       this.hanging.add(life)
