@@ -1,9 +1,9 @@
-import type { TestChild } from "@coppice/testing"
+import { type TestChild, VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { DynamicSupervisor, type ExitReason } from "coppice"
 import { Effect, Exit, Fiber, Logger, Schema, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { type AnyChild, Kit, patient } from "./support/kit.ts"
-import { pass, settle, withQuiet } from "./support/quiet.ts"
 
 const keys = ["a", "b", "c", "d"] as const
 const maxChildren = 3
@@ -103,14 +103,14 @@ const perform = Effect.fnUntraced(function*(session: Session, pool: Pool, action
     case "fail":
       if (name !== undefined && kit.state(name) === "starting") yield* kit.crash(name)
   }
-  yield* settle
+  yield* VirtualTime.settle
 })
 
 /** What is up is listed, once for its key, and no more than there may be; and what is listed runs, unless it is busy. */
 const look = Effect.fnUntraced(function*(session: Session, pool: Pool) {
   const asked = yield* Effect.forkChild(pool.countChildren, { startImmediately: true })
   session.answers.push(asked)
-  yield* settle
+  yield* VirtualTime.settle
   const isIdle = asked.pollUnsafe() !== undefined
   const { children } = yield* pool.tree
   const ids = children.map(({ id }) => id)
@@ -141,7 +141,7 @@ describe("DynamicSupervisor", () => {
     "keeps its books whatever happens, answers every call, and leaves nothing",
     { actions: Schema.Array(Action).check(Schema.isMinLength(15), Schema.isMaxLength(40)) },
     ({ actions }) =>
-      withQuiet(Effect.gen(function*() {
+      VirtualTime.run(Effect.gen(function*() {
         const session = new Session()
         const scope = yield* Scope.make()
         const supervisor = yield* Scope.provide(pool(session), scope)
@@ -155,7 +155,7 @@ describe("DynamicSupervisor", () => {
         yield* releaseAll(session)
         assert.isAtMost((yield* Fiber.join(counting)).specs, maxChildren)
         const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-        yield* pass("1 hour")
+        yield* TestClock.adjust("1 hour")
         assert.isDefined(closing.pollUnsafe())
         assert.deepStrictEqual(session.made.filter((name) => session.kit.isUp(name)), [])
         // Whoever waits for an end has heard of it.

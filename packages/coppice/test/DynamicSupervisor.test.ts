@@ -1,10 +1,10 @@
-import type { TestChild } from "@coppice/testing"
+import { type TestChild, VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Backoff, Child, ChildRef, DynamicSupervisor, ExitReason, Supervisor, type SupervisorEvent } from "coppice"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { collected, heapUsed } from "./support/garbage.ts"
 import { type AnyChild, type Kit, patient, rule as test } from "./support/kit.ts"
-import { pass, settle } from "./support/quiet.ts"
 
 const rule = (sentence: string, run: Parameters<typeof test>[2]): void => test("DynamicSupervisor", sentence, run)
 
@@ -49,7 +49,7 @@ describe("ensureChild", () => {
         const pool = yield* keyed(kit)
         const call = pool.ensureChild("a", { starts: ["hang"] })
         const calls = yield* now(Effect.all([call, call, call], { concurrency: "unbounded" }))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["hang a"])
         yield* kit.release("a")
         const handles = yield* Fiber.join(calls)
@@ -69,7 +69,7 @@ describe("ensureChild", () => {
       const pool = yield* keyed(kit)
       const call = tag(pool.ensureChild("a", { starts: ["hang", "fail", "ok"] }))
       const calls = yield* now(Effect.all([call, call, call, call], { concurrency: "unbounded" }))
-      yield* settle
+      yield* VirtualTime.settle
       yield* kit.crash("a")
       assert.deepStrictEqual(yield* Fiber.join(calls), ["ChildStartFailed", "ChildStartFailed", "ok", "ok"])
       assert.strictEqual(kit.attempts("a"), 3)
@@ -117,9 +117,9 @@ describe("startChild", () => {
       yield* pool.startChild("up", { stops: "hang" })
       const starting = yield* now(tag(pool.startChild("slow", { starts: ["hang"] })))
       const queued = yield* now(tag(pool.startChild("queued")))
-      yield* settle
+      yield* VirtualTime.settle
       const closing = yield* now(Scope.close(scope, Exit.void))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(starting.pollUnsafe(), Exit.succeed("SupervisorDown"))
       yield* kit.release("up")
       assert.deepStrictEqual(queued.pollUnsafe(), Exit.succeed("SupervisorDown"))
@@ -148,7 +148,7 @@ describe("startChild", () => {
           Effect.provide(Pool.layer.pipe(Layer.provide(Layer.succeed(Db, { name: "the supervisor's", number: 1 })))),
           Effect.forkChild
         )
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(seen[0], "the supervisor's, one of 1")
       })
   )
@@ -176,7 +176,7 @@ describe("run", () => {
       const pool = yield* keyed(kit)
       const running = yield* now(pool.run("a", { stops: "hang" }))
       const interrupting = yield* now(Fiber.interrupt(running))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(kit.take(), ["start a", "stop a"])
       assert.isUndefined(interrupting.pollUnsafe())
       yield* kit.release("a")
@@ -192,10 +192,10 @@ describe("run", () => {
         const slow = yield* now(pool.run("slow", { starts: ["hang"] }))
         const behind = yield* now(pool.run("behind"))
         const other = yield* now(pool.startChild("other"))
-        yield* settle
+        yield* VirtualTime.settle
         yield* Fiber.interrupt(behind)
         yield* Fiber.interrupt(slow)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["hang slow", "start other"])
         assert.isDefined(other.pollUnsafe())
         assert.strictEqual((yield* pool.countChildren).specs, 1)
@@ -221,10 +221,10 @@ describe("run", () => {
         })
       const outer = Child.effect("outer", Effect.suspend(() => Effect.asVoid(pool.run("inner"))))
       yield* pool.startChild("outer", outer as AnyChild)
-      yield* settle
+      yield* VirtualTime.settle
       assert.strictEqual((yield* pool.countChildren).specs, 2)
       yield* pool.terminateChild("outer")
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(kit.take(), ["start inner", "stop inner"])
       assert.strictEqual((yield* pool.countChildren).specs, 0)
     }))
@@ -236,7 +236,7 @@ describe("run", () => {
         Array.from({ length: 5 }, (_, i) => tag(pool.run(`job ${i}`, { restart: "temporary" }))),
         { concurrency: "unbounded" }
       ))
-      yield* settle
+      yield* VirtualTime.settle
       for (let i = 0; i < 3; i++) yield* kit.return(`job ${i}`)
       assert.deepStrictEqual(yield* Fiber.join(running), ["ok", "ok", "ok", "MaxChildrenReached", "MaxChildrenReached"])
     }))
@@ -262,7 +262,7 @@ describe("a handle", () => {
       const users = yield* pool.startChild("users")
       const using = yield* now(tag(users.use(() => Effect.never)))
       yield* pool.exitChild(users, ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(using.pollUnsafe(), Exit.succeed("ChildDown"))
       yield* users.terminate
       assert.strictEqual(yield* tag(users.use(() => Effect.void)), "ChildUnavailable")
@@ -272,7 +272,7 @@ describe("a handle", () => {
       const last = yield* pool.startChild("last")
       const patientUse = yield* now(tag(last.use(() => Effect.never)))
       yield* pool.exitChild(last, ExitReason.shutdown())
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(patientUse.pollUnsafe(), Exit.succeed("ChildDown"))
       assert.strictEqual((yield* last.await)._tag, "Shutdown")
     }))
@@ -291,13 +291,13 @@ describe("a handle", () => {
       const pool = yield* DynamicSupervisor.make("pool", { child: () => Child.layer("db", layer) })
       const db = yield* pool.startChild()
       yield* pool.exitChild(db, ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       const use = (patience: number) => tag(db.use(() => Effect.sync(() => kit.note("used")), { patience }))
       assert.strictEqual(yield* use(0), "ChildUnavailable")
       const waiting = yield* now(use(1000))
-      yield* pass(999)
+      yield* TestClock.adjust(999)
       yield* Deferred.succeed(hold, undefined)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(waiting.pollUnsafe(), Exit.succeed("ok"))
       assert.deepStrictEqual(kit.take(), ["used"])
     }))
@@ -316,7 +316,7 @@ describe("a handle", () => {
       )
       const db = yield* pool.startChild()
       yield* pool.exitChild(db, ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       const using = yield* now(tag(db.use(() => Effect.void)))
       const ended = yield* now(db.await)
       yield* Scope.close(scope, Exit.void)
@@ -342,10 +342,10 @@ describe("a handle", () => {
       })
       const db = yield* pools[0]!.startChild()
       yield* pools[0]!.exitChild(db, ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       const using = yield* now(tag(db.use(() => Effect.void)))
       yield* app.exitChild("pool", ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       assert.lengthOf(pools, 2)
       assert.deepStrictEqual(using.pollUnsafe(), Exit.succeed("ChildUnavailable"))
     }))
@@ -361,12 +361,12 @@ describe("a handle", () => {
       const running = yield* now(pool.run("orders"))
       const first = yield* now(use)
       yield* Fiber.interrupt(running)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(first.pollUnsafe(), Exit.succeed("ChildUnavailable"))
       const starting = yield* now(tag(pool.startChild("orders")))
       const second = yield* now(use)
       yield* Deferred.fail(hold, "no disk")
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(starting.pollUnsafe(), Exit.succeed("ChildStartFailed"))
       assert.deepStrictEqual(second.pollUnsafe(), Exit.succeed("ChildUnavailable"))
     }))
@@ -419,7 +419,7 @@ describe("the service", () => {
           yield* tag(Pool.useChild(a, () => Effect.void).pipe(Effect.catchDefect(() => Effect.void))),
           "ok"
         )
-        yield* settle
+        yield* VirtualTime.settle
         // A transient child that ends cleanly is not kept here.
         assert.deepStrictEqual(
           events.flatMap((event) => event._tag === "ChildExited" ? [[event.path, event.verdict]] : []),
@@ -484,9 +484,9 @@ describe("memory", () => {
         // The handle would keep the services that it has.
         const { id } = yield* pool.startChild()
         yield* pool.exitChild(id, ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         yield* pool.terminateChild(id)
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(made.length, 2)
         for (const big of made) assert.isTrue(yield* collected(big))
       })
@@ -513,7 +513,7 @@ describe("a child that waits for its restart", () => {
         assert.strictEqual(yield* tag(pool.startChild("b")), "MaxChildrenReached")
         assert.strictEqual(yield* tag(pool.startChild("a")), "ChildRestarting")
         assert.strictEqual(yield* tag(pool.ensureChild("a")), "ChildRestarting")
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(kit.take(), ["start a"])
         assert.deepStrictEqual(yield* pool.countChildren, { specs: 1, active: 1, supervisors: 0, workers: 1 })
       })
@@ -529,7 +529,7 @@ describe("a child that waits for its restart", () => {
         assert.strictEqual((yield* Fiber.join(waiting))._tag, "Failure")
         assert.strictEqual(yield* tag(pool.startChild("a")), "ok")
         assert.deepStrictEqual(kit.take(), ["start a"])
-        yield* pass("1 minute")
+        yield* TestClock.adjust("1 minute")
         assert.deepStrictEqual(kit.take(), [])
       })
   )

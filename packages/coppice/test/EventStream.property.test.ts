@@ -1,3 +1,4 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Backoff,
@@ -9,8 +10,8 @@ import {
   SupervisorEvent
 } from "coppice"
 import { Effect, Layer, Schedule, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { type CallNote, type ChildPlan, EventCheck, type SupervisorPlan } from "./support/eventCheck.ts"
-import { pass, settle, withQuiet } from "./support/quiet.ts"
 import { type Anything, Lever, World } from "./support/world.ts"
 
 type Event = SupervisorEvent.SupervisorEvent
@@ -276,7 +277,7 @@ const perform = Effect.fnUntraced(function*(
       const path = `${supervisor.path}/${id}`
       note({ _tag: "Terminating", path })
       // Its events are told before that.
-      const told = Effect.andThen(settle, Effect.sync(() => note({ _tag: "Terminated", path })))
+      const told = Effect.andThen(VirtualTime.settle, Effect.sync(() => note({ _tag: "Terminated", path })))
       return yield* call(Effect.ensuring(supervisor.terminateChild(id), told))
     }
     case "restart":
@@ -320,18 +321,18 @@ const play = Effect.fnUntraced(function*({ actions, rests, tree }: Case, world: 
     assert.sameMembers([...shown], [...check.running()], "the running children, by the tree and by the events")
   })
   const happen = Effect.gen(function*() {
-    yield* settle
-    yield* pass("2 seconds")
+    yield* VirtualTime.settle
+    yield* TestClock.adjust("2 seconds")
     for (const action of actions) {
       yield* perform(rig, read, action)
-      yield* action.wait === 0 ? settle : pass(action.wait)
+      yield* action.wait === 0 ? VirtualTime.settle : TestClock.adjust(action.wait)
       yield* compare
     }
-    if (rests) yield* pass("1 minute")
+    if (rests) yield* TestClock.adjust("1 minute")
   })
   const stop = Effect.suspend(() => {
     launched.interruptUnsafe()
-    return Effect.andThen(pass("10 minutes"), rig.letGo)
+    return Effect.andThen(TestClock.adjust("10 minutes"), rig.letGo)
   })
   yield* Effect.ensuring(happen, stop)
   assert.isDefined(launched.pollUnsafe(), "the tree does not end")
@@ -349,7 +350,7 @@ describe("the event stream of any tree, whatever happens to it", () => {
     { example: Case },
     ({ example }) => {
       const world = new World()
-      return withQuiet(world.provide(Effect.gen(function*() {
+      return VirtualTime.run(world.provide(Effect.gen(function*() {
         const { events, violations } = yield* play(example, world)
         for (const event of events) seen.add(event._tag)
         if (violations.length > 0) assert.fail(violations.join("\n"))

@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, SupervisionTree, Supervisor, type SupervisorError } from "coppice"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, LayerMap, Logger, ManagedRuntime, Queue, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, patient } from "./support/kit.ts"
-import { pass, settle } from "./support/quiet.ts"
 import { crash, failureOf, type Given, Ledger } from "./support/resources.ts"
 import { answer, collect, Lever, scenario, type World } from "./support/world.ts"
 
@@ -29,7 +30,7 @@ const appOf = (...children: ReadonlyArray<Given>): Effect.Effect<
   Supervisor.Supervisor,
   SupervisorError.ChildStartFailed,
   Scope.Scope
-> => Effect.tap(Supervisor.make("app", { strategy: "one-for-one", ...patient, children }), () => settle)
+> => Effect.tap(Supervisor.make("app", { strategy: "one-for-one", ...patient, children }), () => VirtualTime.settle)
 
 /** The paths of all that runs below a supervisor, and its own. */
 const pathsOf = (supervisor: Supervisor.Supervisor): Effect.Effect<ReadonlyArray<string>> =>
@@ -137,7 +138,7 @@ describe("a supervisor built inside a child", () => {
           assert.deepStrictEqual(yield* pathsOf(app), paths)
           assert.deepStrictEqual(world.takeMessages("Fatal"), [])
           yield* Effect.forkChild(Scope.close(scope, Exit.void))
-          yield* settle
+          yield* VirtualTime.settle
           assert.deepStrictEqual(kit.take(), ["stop z", "stop b", "stop a"])
         })
     )
@@ -207,7 +208,7 @@ describe("a supervisor built inside a child", () => {
         assert.deepStrictEqual((yield* pathsOf(app)).slice(1, 3), ["app/host", "app/host/inner"])
         kit.take()
         yield* Queue.offer(next, undefined)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"])
       }
     }))
@@ -273,7 +274,7 @@ describe("a supervisor built inside a child", () => {
           children: [host, body]
         }) {}
         const context = yield* Layer.build(Layer.provideMerge(App.layer, Inner.layer))
-        yield* settle
+        yield* VirtualTime.settle
         const app: Supervisor.Supervisor<any> = Context.get(context, App)
         assert.deepStrictEqual(seen, ["inner", "inner"])
         assert.deepStrictEqual(yield* pathsOf(app), ["app", "app/host", "app/body"])
@@ -553,9 +554,9 @@ describe("a supervisor in a LayerMap", () => {
         assert.deepStrictEqual(kit.take(), [])
         yield* app.terminateChild("two")
         if (idleTimeToLive === "10 seconds") {
-          yield* pass("9 seconds")
+          yield* TestClock.adjust("9 seconds")
           assert.deepStrictEqual(kit.take(), [])
-          yield* pass("1 second")
+          yield* TestClock.adjust("1 second")
         }
         assert.deepStrictEqual(kit.take(), ["stop b", "stop a"])
       }
@@ -581,7 +582,7 @@ describe("a supervisor in a LayerMap", () => {
           ...patient,
           children: [Child.layer("maps", Layer.effect(Maps, making)), uses("one"), uses("two")]
         })
-        yield* settle
+        yield* VirtualTime.settle
         const paths = [
           "app",
           "app/maps",
@@ -810,7 +811,7 @@ describe("a root", () => {
             "b: a root supervisor gave up and stays stopped; nothing restarts it"
           ])
           assert.include(failureOf(yield* Fiber.join(waiting)), "inner gave up on \"b\"")
-          yield* pass("1 hour")
+          yield* TestClock.adjust("1 hour")
           assert.strictEqual((yield* root.tree).state, "failed")
           assert.include(failureOf(yield* Effect.exit(root.restartChild("a"))), "inner has ended")
           assert.deepStrictEqual(kit.take(), [])
@@ -828,7 +829,7 @@ describe("a root", () => {
           const root = yield* Scope.provide(build(world, rootOf(world)), scope)
           kit.take()
           yield* Effect.forkChild(Scope.close(scope, Exit.void))
-          yield* settle
+          yield* VirtualTime.settle
           assert.deepStrictEqual(kit.take(), ["stop b", "stop a"])
           assert.strictEqual(yield* ended(root), "shut down")
           assert.deepStrictEqual(world.takeMessages("Error", "Fatal"), [])
@@ -860,7 +861,7 @@ describe("a root", () => {
         )
         const three = Layer.mergeAll(Layer.fresh(named), Layer.fresh(named), Layer.fresh(named))
         const launched = yield* Effect.forkChild(Supervisor.launch(three))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(paths.splice(0), ["root", "root#2", "root#3"])
         yield* Fiber.interrupt(launched)
         yield* Layer.build(three)
@@ -1006,7 +1007,7 @@ describe("a supervisor that outlives what it was built in", () => {
         yield* app.terminateChild("host")
         kit.take()
         yield* Deferred.succeed(gate, undefined)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["start a", "start b"])
         assert.deepStrictEqual(yield* pathsOf(app), ["app", "app/z"])
         yield* kit.crash("a")
@@ -1032,7 +1033,7 @@ describe("a supervisor that outlives what it was built in", () => {
           const launched = yield* Effect.forkChild(Effect.exit(Supervisor.launch(
             Layer.merge(root, Layer.effectDiscard(orphans(world, outside)))
           )))
-          yield* settle
+          yield* VirtualTime.settle
           if (end === "interrupted") yield* Fiber.interrupt(launched)
           else yield* lever.pull(Effect.fail("down"))
           assert.isDefined(launched.pollUnsafe())
@@ -1068,7 +1069,7 @@ describe("a supervisor that outlives what it was built in", () => {
           })
         ))
         yield* Deferred.succeed(stop, undefined)
-        yield* settle
+        yield* VirtualTime.settle
         kit.take()
         yield* kit.crash("a1")
         assert.deepStrictEqual(kit.take(), ["crash a1", "stop b1"])
@@ -1102,7 +1103,7 @@ describe("a fiber that has outlived its child", () => {
       yield* crash(app, "one")
       yield* app.terminateChild("two")
       yield* Deferred.succeed(gate, undefined)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(answers.map((line) => line.slice(0, 7)), ["Success", "Success"])
     }))
 
@@ -1117,9 +1118,9 @@ describe("a fiber that has outlived its child", () => {
       }))
       const app = yield* appOf(Child.effect("host", stubborn), world.kit.child("other"))
       yield* Effect.forkChild(app.terminateChild("host"))
-      yield* pass("5 seconds")
+      yield* TestClock.adjust("5 seconds")
       yield* Deferred.succeed(gate, undefined)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(answers.map((line) => line.slice(0, 7)), ["Success"])
     }))
 
@@ -1192,7 +1193,7 @@ describe("a nested launch", () => {
           )
           kit.take()
           yield* Queue.offer(next, undefined)
-          yield* settle
+          yield* VirtualTime.settle
           assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"])
         }
       })

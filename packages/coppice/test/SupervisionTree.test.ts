@@ -1,9 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Child, ExitReason, SupervisionTree, Supervisor } from "coppice"
 import { Effect, Exit, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { patient } from "./support/kit.ts"
-import { pass, settle } from "./support/quiet.ts"
 import { answer, scenario } from "./support/world.ts"
 
 const crash = (message: string) => ExitReason.fromExit(Exit.fail(message))
@@ -45,7 +45,7 @@ describe("a snapshot", () => {
             world.kit.child("done", { restart: "transient" })
           ]
         })
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         yield* world.kit.crash("m")
         yield* world.kit.crash("m")
         yield* world.kit.return("done")
@@ -87,7 +87,7 @@ describe("a snapshot", () => {
             world.kit.child("later")
           ]
         }))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(paths(yield* handles[0]!.tree), [
           "app starting",
           "app/first running",
@@ -134,7 +134,7 @@ describe("a snapshot", () => {
       assert.strictEqual(yield* state("slow to go"), "running")
 
       yield* Effect.forkChild(app.terminateChild("slow to go"))
-      yield* settle
+      yield* VirtualTime.settle
       assert.strictEqual(yield* state("slow to go"), "stopping")
       yield* world.kit.release("slow to go")
       assert.strictEqual(yield* state("slow to go"), "stopped")
@@ -152,7 +152,7 @@ describe("a snapshot", () => {
         children: [world.kit.child("a", { starts: ["ok", "fail"] }), world.kit.child("b")]
       })
       yield* answer(app.terminateChild("a"))
-      yield* pass("3 seconds")
+      yield* TestClock.adjust("3 seconds")
       yield* answer(Effect.flip(app.restartChild("a")))
       assert.deepStrictEqual(
         (yield* app.tree).children[0],
@@ -193,7 +193,7 @@ describe("a snapshot", () => {
           scope
         )
         yield* Effect.forkChild(Scope.close(scope, Exit.void))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(paths(yield* app.tree), [
           "app stopping",
           "app/a running",
@@ -242,7 +242,7 @@ describe("a snapshot", () => {
       })
       const before = yield* app.tree
       const copy = SupervisionTree.toJson(before)
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       yield* world.kit.crash("a")
       yield* world.kit.crash("leaf")
       yield* answer(app.startChild(world.kit.child("c")))
@@ -259,7 +259,7 @@ describe("a snapshot", () => {
         children: [world.kit.child("a")]
       })
       yield* Effect.forkChild(app.startChild(world.kit.child("slow", { starts: ["hang"] })))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(paths(yield* answer(app.tree)), ["app running", "app/a running", "app/slow starting"])
       yield* world.kit.release("slow")
     }))
@@ -286,7 +286,7 @@ describe("a tree of trees", () => {
         "app/z running"
       ])
       yield* app.exitChild("storage", ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       const storage = (yield* app.tree).children[0]
       assert.deepStrictEqual([storage?.kind, storage?.incarnation, storage?.restarts], ["supervisor", 2, 1])
       assert.deepStrictEqual(storage?.children.map((child) => child.incarnation), [1, 1])
@@ -306,7 +306,7 @@ describe("a tree of trees", () => {
             Child.effect("effect", Effect.andThen(Supervisor.make("In", named("effect")), Effect.never))
           ]
         })
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(paths(yield* app.tree), [
           "app running",
           "app/layer running",
@@ -369,9 +369,9 @@ describe("a tree of trees", () => {
           )
         )]
       })
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(paths(yield* app.tree).slice(2), ["app/host/in running", "app/host/in/leaf running"])
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(paths(yield* app.tree).slice(2), ["app/host/in running", "app/host/in/leaf running"])
       assert.strictEqual(world.kit.attempts("leaf"), 2)
     }))

@@ -1,8 +1,8 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor } from "coppice"
 import { Effect, Exit } from "effect"
 import { ended, patient, rule, states } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
 
 const transient = { restart: "transient", significant: true } as const
 const temporary = { restart: "temporary", significant: true } as const
@@ -64,7 +64,7 @@ describe("automatic shutdown", () => {
         assert.strictEqual(yield* ended(app), "no")
         // Terminated it no longer counts, but that does not trigger anything either (A5).
         yield* app.terminateChild("broken")
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(yield* ended(app), "no")
       })
   )

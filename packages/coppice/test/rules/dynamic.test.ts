@@ -1,10 +1,10 @@
-import type { TestChild } from "@coppice/testing"
+import { type TestChild, VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ChildRef, DynamicSupervisor, ExitReason, Supervisor } from "coppice"
 import { Effect, Exit, Layer, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { collected } from "../support/garbage.ts"
 import { type AnyChild, type Kit, patient, rule } from "../support/kit.ts"
-import { pass, settle } from "../support/quiet.ts"
 
 type Job = TestChild.Options
 
@@ -135,7 +135,7 @@ describe("dynamic supervisors", () => {
       const b = yield* pool.startChild("b")
       yield* pool.exitChild(a, ExitReason.killed)
       yield* pool.exitChild(b, ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(seen, ["a", "b", "a", "b"])
     }))
 
@@ -156,7 +156,7 @@ describe("dynamic supervisors", () => {
       })
       yield* pool.startChild("effect", { large: "argument" })
       yield* pool.startChild("make", { large: "argument" })
-      yield* settle
+      yield* VirtualTime.settle
       for (const argument of seen) assert.isTrue(yield* collected(argument))
       assert.deepStrictEqual(yield* states(pool), { "1": "running", "2": "running" })
     }))
@@ -190,7 +190,7 @@ describe("dynamic supervisors", () => {
       for (const id of ["a", "b", "c"]) yield* pool.startChild(id, { stops: "hang" })
       kit.take()
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(kit.take(), ["stop a", "stop b", "stop c"])
       yield* kit.release("b")
       yield* kit.release("a")
@@ -256,11 +256,11 @@ describe("dynamic supervisors", () => {
         yield* first.terminate
         yield* pool.terminateChild(first)
         yield* pool.exitChild(first, ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), [])
         assert.deepStrictEqual(yield* first.await, { _tag: "Shutdown" })
         const waiting = yield* Effect.forkChild(second.await)
-        yield* settle
+        yield* VirtualTime.settle
         assert.isUndefined(waiting.pollUnsafe())
         yield* second.terminate
       })
@@ -312,7 +312,7 @@ describe("dynamic supervisors", () => {
         const pool = yield* keyed(kit, { intensity: 0, maxChildren: 1 })
         const error = yield* Effect.flip(pool.startChild("a", { starts: ["fail"] }))
         assert.strictEqual(error.message, "pool/a could not start: a does not start\npool could not start \"a\"")
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["fail a"])
         assert.deepStrictEqual(yield* states(pool), {})
         yield* pool.startChild("a")
@@ -341,7 +341,7 @@ describe("dynamic supervisors", () => {
             )
         })
         yield* meddler.startChild()
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(seen, ["InvalidChild", "ChildRunning", "ChildRunning"])
         assert.deepStrictEqual(yield* meddler.countChildren, { specs: 1, active: 1, supervisors: 0, workers: 1 })
       })
@@ -369,7 +369,7 @@ describe("dynamic supervisors", () => {
           [["1", "effect", []], ["2", "make", []], ["3", "layer", []], ["4", "supervisor", ["pool/4/leaf"]]]
         )
         yield* pool.exitChild(resource, ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["release", "acquire"])
       })
   )
@@ -426,7 +426,7 @@ describe("dynamic supervisors", () => {
         assert.deepStrictEqual(kit.take(), ["depot a 1", "depot b 2"])
         yield* pool.exitChild(b, ExitReason.killed)
         yield* pool.exitChild(a, ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["depot b 2", "depot a 1"])
       })
   )
@@ -493,15 +493,15 @@ describe("dynamic supervisors", () => {
       yield* pool.startChild("for ever", { stops: "hang", shutdown: "Infinity" })
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
       const left = Effect.map(pool.tree, (tree) => tree.children.map(({ id }) => id))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(yield* left, ["brutal", "short", "long", "for ever"])
-      yield* pass("100 millis")
+      yield* TestClock.adjust("100 millis")
       assert.deepStrictEqual(yield* left, ["short", "long", "for ever"])
-      yield* pass("900 millis")
+      yield* TestClock.adjust("900 millis")
       assert.deepStrictEqual(yield* left, ["long", "for ever"])
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(yield* left, ["for ever"])
-      yield* pass("1 day")
+      yield* TestClock.adjust("1 day")
       assert.isUndefined(closing.pollUnsafe())
       yield* kit.release("for ever")
       assert.isDefined(closing.pollUnsafe())
@@ -532,7 +532,7 @@ describe("dynamic supervisors", () => {
         const first = yield* PoolRef.use((pool) => pool.startChild("a"))
         assert.strictEqual(first.path, "app/pool/a")
         yield* app.exitChild("pool", ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(yield* PoolRef.use(states), {})
         assert.strictEqual((yield* first.await)._tag, "Shutdown")
         assert.strictEqual(yield* tag(first.terminate), "SupervisorDown")

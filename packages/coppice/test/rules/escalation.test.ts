@@ -1,8 +1,8 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ExitReason, Supervisor, type SupervisorError } from "coppice"
 import { Effect, Exit, Layer, Scope } from "effect"
 import { ended, type Kit, rule, states } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
 
 /** A supervisor that gives up at the first crash of one of its children. */
 const fragile = (kit: Kit, ...ids: ReadonlyArray<string>) =>
@@ -104,7 +104,7 @@ describe("a supervisor that gives up", () => {
           children: [Child.supervisor("nested", fragile(kit, "a"), { restart: "transient" })]
         })
         yield* app.exitChild("nested", ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(yield* states(app), { nested: "running" })
       })
   )
@@ -137,7 +137,7 @@ describe("a supervisor finds its parent through the context", () => {
           intensity: 1,
           children: [kit.child("z"), host(fragile(kit, "a", "b"))]
         })
-        yield* settle
+        yield* VirtualTime.settle
         kit.take()
         yield* kit.crash("a")
         assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "start a", "start b"])
@@ -163,7 +163,7 @@ describe("a supervisor finds its parent through the context", () => {
           children: [kit.child("z"), Child.layer("host", Layer.mergeAll(fragile(kit, "a"), slow))]
         }))
         const building = yield* Effect.forkChild(app)
-        yield* settle
+        yield* VirtualTime.settle
         kit.take()
         yield* kit.crash("a")
         assert.deepStrictEqual(kit.take(), ["crash a", "slow aborted", "stop z"])
@@ -188,7 +188,7 @@ describe("a supervisor finds its parent through the context", () => {
         intensity: 0,
         children: [Child.effect("host", Effect.andThen(Scope.provide(orphan, outside), Effect.never))]
       })
-      yield* settle
+      yield* VirtualTime.settle
       yield* app.terminateChild("host")
       yield* kit.crash("a")
       assert.deepStrictEqual(escalations, ["app/host/orphan"])
@@ -209,7 +209,7 @@ describe("launch", () => {
           children: [kit.child("z"), Child.supervisor("nested", fragile(kit, "a"))]
         })
         const launched = yield* Effect.forkChild(Effect.flip(Supervisor.launch(app)))
-        yield* settle
+        yield* VirtualTime.settle
         kit.take()
         yield* kit.crash("a")
         assert.deepStrictEqual(kit.take(), ["crash a", "stop z"])
@@ -226,7 +226,7 @@ describe("launch", () => {
         children: [kit.child("z"), kit.child("main", { restart: "transient", significant: true })]
       })
       const launched = yield* Effect.forkChild(Supervisor.launch(app))
-      yield* settle
+      yield* VirtualTime.settle
       kit.take()
       yield* kit.return("main")
       assert.deepStrictEqual(kit.take(), ["return main", "stop z"])
@@ -253,7 +253,7 @@ describe("launch", () => {
         const launched = yield* Effect.forkChild(
           Effect.flip(Supervisor.launch(Layer.mergeAll(slow, fragile(kit, "a"))))
         )
-        yield* settle
+        yield* VirtualTime.settle
         yield* kit.crash("a")
         assert.deepStrictEqual(kit.take(), ["hang s", "start a", "crash a"])
         assert.strictEqual(launched.pollUnsafe()?._tag, "Success")
@@ -264,10 +264,10 @@ describe("launch", () => {
     Effect.gen(function*() {
       const app = Supervisor.layer("app", { strategy: "one-for-one", children: [kit.child("a"), kit.child("b")] })
       const launched = yield* Effect.forkChild(Supervisor.launch(app))
-      yield* settle
+      yield* VirtualTime.settle
       kit.take()
       launched.interruptUnsafe()
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(kit.take(), ["stop b", "stop a"])
       assert.isDefined(launched.pollUnsafe())
     }))
@@ -279,7 +279,7 @@ describe("launch", () => {
         intensity: 0,
         children: [Child.effect("host", Supervisor.launch(fragile(kit, "a")))]
       })
-      yield* settle
+      yield* VirtualTime.settle
       yield* kit.crash("a")
       const error = yield* Effect.flip(app.await)
       assert.strictEqual(error.reason._tag, "Failure")

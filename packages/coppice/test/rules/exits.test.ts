@@ -1,8 +1,8 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor, type SupervisorError } from "coppice"
 import { Effect } from "effect"
 import { ended, killed, type Kit, patient, rule, shutdown, states } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
 
 type Restart = "permanent" | "transient" | "temporary"
 
@@ -19,7 +19,7 @@ const exits: Record<
   failure: (kit, _, id) => kit.crash(id),
   defect: (kit, _, id) => kit.leave(id, Effect.die("boom")),
   interruption: (kit, _, id) => kit.leave(id, Effect.interrupt),
-  kill: (_, app, id) => Effect.andThen(app.exitChild(id, killed), settle)
+  kill: (_, app, id) => Effect.andThen(app.exitChild(id, killed), VirtualTime.settle)
 }
 
 /** One child of each restart type that leaves in each way: what is running, listed or gone afterwards. */
@@ -99,7 +99,7 @@ describe("a child that leaves", () => {
       })
       yield* app.terminateChild("a")
       yield* app.terminateChild("b")
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "stopped" })
       assert.strictEqual(yield* ended(app), "no")
     }))
@@ -139,7 +139,7 @@ describe("a child that leaves", () => {
           })
         )
         yield* Supervisor.make("app", { strategy: "one-for-one", children: [child, kit.child("b")] })
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(
           kit.take(),
           ["life 1", "start b", "release 1 Failure", "life 2", "release 2 Success", "life 3"]

@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor } from "coppice"
 import { Effect, Exit, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, patient, rule, states } from "../support/kit.ts"
-import { pass, settle } from "../support/quiet.ts"
 
 describe("things that happen at the same time", () => {
   rule(
@@ -16,11 +17,11 @@ describe("things that happen at the same time", () => {
           children: [kit.child("a"), kit.child("b")]
         })
         yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
-        yield* settle
+        yield* VirtualTime.settle
         // While the supervisor is busy: an exit, a call, an exit.
         yield* kit.crash("a")
         yield* Effect.forkChild(app.startChild(kit.child("z")))
-        yield* settle
+        yield* VirtualTime.settle
         yield* kit.crash("b")
         kit.take()
         yield* kit.release("slow")
@@ -39,7 +40,7 @@ describe("things that happen at the same time", () => {
           children: [kit.child("a"), kit.child("b")]
         })
         yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
-        yield* settle
+        yield* VirtualTime.settle
         yield* kit.crashTogether("a", "b")
         yield* kit.release("slow")
         assert.strictEqual(yield* ended(app), "gave up")
@@ -58,9 +59,9 @@ describe("things that happen at the same time", () => {
           children: [kit.child("a")]
         })
         yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
-        yield* settle
+        yield* VirtualTime.settle
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-        yield* settle
+        yield* VirtualTime.settle
         yield* kit.crash("a")
         yield* kit.release("slow")
         assert.deepStrictEqual(terminating.pollUnsafe(), Exit.void)
@@ -78,7 +79,7 @@ describe("things that happen at the same time", () => {
         scope
       )
       yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("slow", { starts: ["hang"] }))))
-      yield* settle
+      yield* VirtualTime.settle
       yield* kit.crash("a")
       kit.take()
       yield* Scope.close(scope, Exit.void)
@@ -94,7 +95,7 @@ describe("things that happen at the same time", () => {
         children: [kit.child("a"), kit.child("b")]
       })
       yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
-      yield* settle
+      yield* VirtualTime.settle
       yield* kit.crashTogether("a", "b")
       yield* kit.release("slow")
       assert.strictEqual(yield* ended(app), "no")
@@ -111,7 +112,7 @@ describe("things that happen at the same time", () => {
           children: [kit.child("a"), kit.child("b")]
         })
         yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
-        yield* settle
+        yield* VirtualTime.settle
         yield* kit.crashTogether(first, second)
         yield* kit.release("slow")
         assert.strictEqual(yield* ended(app), end)
@@ -173,7 +174,7 @@ describe("things that happen at the same time", () => {
         yield* kit.crash("a")
         kit.take()
         yield* Scope.close(scope, Exit.void)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["stop b", "stop a"])
       })
   )
@@ -191,7 +192,7 @@ describe("things that happen at the same time", () => {
       )
       yield* kit.crash("a")
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-      yield* settle
+      yield* VirtualTime.settle
       kit.take()
       yield* kit.release("b")
       assert.deepStrictEqual(kit.take(), ["gone b"])
@@ -213,9 +214,9 @@ describe("things that happen at the same time", () => {
           })
           const children = [kit.child("a"), Child.effect("b", effect), kit.child("c")]
           yield* Scope.provide(Supervisor.make("app", { strategy, ...patient, children }), scope)
-          yield* settle
+          yield* VirtualTime.settle
           const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-          yield* pass("1 second")
+          yield* TestClock.adjust("1 second")
           assert.isDefined(closing.pollUnsafe())
           assert.strictEqual(starts, 1)
         }
@@ -259,7 +260,7 @@ describe("things that happen at the same time", () => {
       attempts = kit.attempts("a")
       kit.take()
       yield* Scope.close(scope, Exit.void)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(kit.take(), ["stop c", "stop b"])
       assert.strictEqual(kit.attempts("a"), attempts)
     }))

@@ -1,9 +1,8 @@
-import type { TestChild } from "@coppice/testing"
+import { type TestChild, VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor } from "coppice"
 import { Deferred, Effect, Exit, Scope } from "effect"
 import { ended, patient, rule, states } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
 
 /** A child that is up once and whose every further start yields, then fails, until `mend` is called. */
 const broken = (id: string) => {
@@ -93,7 +92,7 @@ describe("a restart that fails", () => {
       yield* app.terminateChild("a")
       assert.deepStrictEqual(yield* states(app), { a: "stopped" })
       const tries = a.attempts()
-      yield* settle
+      yield* VirtualTime.settle
       assert.strictEqual(a.attempts(), tries)
     }))
 
@@ -108,7 +107,7 @@ describe("a restart that fails", () => {
       assert.isTrue(kit.isUp("b"))
       assert.strictEqual(kit.attempts("b"), 2)
       a.mend()
-      yield* settle
+      yield* VirtualTime.settle
     }))
 
   rule(
@@ -183,7 +182,7 @@ describe("a restart that fails", () => {
         const children = (yield* app.whichChildren).map((child) => [child.id, child.state])
         assert.deepStrictEqual(children, [["d", "stopped"], ["c", "stopped"], ["b", "restarting"], ["a", "running"]])
         b.mend()
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "running", c: "running", d: "running" })
       })
   )
@@ -230,7 +229,7 @@ describe("a restart that fails", () => {
         yield* someTries(b.attempts)
         yield* app.terminateChild("b")
         const tries = b.attempts()
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(b.attempts(), tries)
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "stopped", c: "stopped", d: "stopped" })
       })
@@ -272,7 +271,7 @@ describe("a restart that fails", () => {
         a.mend()
         yield* Effect.all([app.terminateChild("a"), app.restartChild("a")], { concurrency: "unbounded" })
         const tries = a.attempts()
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(a.attempts(), tries)
         assert.deepStrictEqual(yield* states(app), { a: "running" })
       })
@@ -344,7 +343,7 @@ describe("a restart that fails", () => {
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(kit.take(), ["stop c", "stop b"])
       const tries = a.attempts()
-      yield* settle
+      yield* VirtualTime.settle
       assert.strictEqual(a.attempts(), tries)
     }))
 })

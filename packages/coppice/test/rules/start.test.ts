@@ -1,8 +1,8 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor, SupervisorError } from "coppice"
 import { Effect, Exit, Scope } from "effect"
 import { rule, states } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
 
 const failure = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
 
@@ -14,7 +14,7 @@ describe("the start of a supervisor", () => {
       Effect.gen(function*() {
         const children = [kit.child("a"), kit.child("b", { starts: ["hang"] }), kit.child("c")]
         const building = yield* Effect.forkChild(Supervisor.make("app", { strategy: "one-for-one", children }))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["start a", "hang b"])
         yield* kit.release("b")
         assert.deepStrictEqual(kit.take(), ["start b", "start c"])
@@ -29,7 +29,7 @@ describe("the start of a supervisor", () => {
       Effect.gen(function*() {
         const children = [kit.child("a"), kit.child("b", { starts: ["hang"] })]
         const building = yield* Effect.forkChild(Supervisor.make("app", { strategy: "one-for-one", children }))
-        yield* settle
+        yield* VirtualTime.settle
         assert.isUndefined(building.pollUnsafe())
         yield* kit.release("b")
         assert.isTrue(Exit.isSuccess(building.pollUnsafe()!))
@@ -125,7 +125,7 @@ describe("the start of a supervisor", () => {
         children: [kit.child("a")]
       })
       const starting = yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
-      yield* settle
+      yield* VirtualTime.settle
       const counting = yield* Effect.forkChild(app.countChildren)
       yield* kit.crash("a")
       assert.deepStrictEqual(kit.take(), ["start a", "hang slow", "crash a"])
@@ -174,9 +174,9 @@ describe("the start of a supervisor", () => {
         const children = [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["hang"] }), kit.child("d")]
         const make = Supervisor.make("app", { strategy: "one-for-one", children })
         const building = yield* Effect.forkChild(Scope.provide(make, scope))
-        yield* settle
+        yield* VirtualTime.settle
         building.interruptUnsafe()
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["start a", "start b", "hang c", "stop b", "stop a"])
         assert.isDefined(building.pollUnsafe())
       })

@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ExitReason, Supervisor } from "coppice"
-import { Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, rule, states } from "../support/kit.ts"
-import { now, pass, settle } from "../support/quiet.ts"
 
 describe("the stop of children", () => {
   rule(
@@ -15,7 +16,7 @@ describe("the stop of children", () => {
         yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
         kit.take()
         const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["stop c", "stop b"])
         yield* kit.release("b")
         assert.deepStrictEqual(kit.take(), ["gone b", "stop a"])
@@ -58,11 +59,11 @@ describe("the stop of children", () => {
           kit.child("c", { stops: "deaf", shutdown: 0 })
         ]
         yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
-        const closing = yield* Effect.forkChild(Effect.andThen(Scope.close(scope, Exit.void), now))
-        yield* settle
-        yield* pass("4999 millis")
+        const closing = yield* Effect.forkChild(Effect.andThen(Scope.close(scope, Exit.void), Clock.currentTimeMillis))
+        yield* VirtualTime.settle
+        yield* TestClock.adjust("4999 millis")
         assert.isUndefined(closing.pollUnsafe())
-        yield* pass("1 millis")
+        yield* TestClock.adjust("1 millis")
         assert.deepStrictEqual(closing.pollUnsafe(), Exit.succeed(5000))
       })
   )
@@ -78,10 +79,10 @@ describe("the stop of children", () => {
         )]
       })
       const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-      yield* settle
-      yield* pass("23 hours")
+      yield* VirtualTime.settle
+      yield* TestClock.adjust("23 hours")
       assert.isUndefined(terminating.pollUnsafe())
-      yield* pass("1 hour")
+      yield* TestClock.adjust("1 hour")
       assert.isDefined(terminating.pollUnsafe())
       kit.take()
     }))
@@ -93,10 +94,10 @@ describe("the stop of children", () => {
         children: [kit.child("a", { stops: "deaf", shutdown: "brutal-kill" })]
       })
       const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-      yield* settle
-      yield* pass("99 millis")
+      yield* VirtualTime.settle
+      yield* TestClock.adjust("99 millis")
       assert.isUndefined(terminating.pollUnsafe())
-      yield* pass("1 millis")
+      yield* TestClock.adjust("1 millis")
       assert.isDefined(terminating.pollUnsafe())
     }))
 
@@ -134,12 +135,12 @@ describe("the stop of children", () => {
           strategy: "one-for-one",
           children: [Child.effect("host", Effect.andThen(inside, Effect.never))]
         })
-        yield* settle
+        yield* VirtualTime.settle
         const terminating = yield* Effect.forkChild(app.terminateChild("host"))
-        yield* settle
-        yield* pass("59 minutes")
+        yield* VirtualTime.settle
+        yield* TestClock.adjust("59 minutes")
         assert.isUndefined(terminating.pollUnsafe())
-        yield* pass("1 minute")
+        yield* TestClock.adjust("1 minute")
         assert.isDefined(terminating.pollUnsafe())
       })
   )
@@ -180,7 +181,7 @@ describe("the stop of children", () => {
           children: [kit.child("a")]
         })
         const user = yield* Effect.forkChild(app.await)
-        yield* settle
+        yield* VirtualTime.settle
         yield* Fiber.interrupt(user)
         assert.deepStrictEqual(yield* states(app), { a: "running" })
       })
@@ -219,7 +220,7 @@ describe("the stop of children", () => {
       const children = [kit.child("a"), kit.child("b", { stops: "hang" })]
       yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
       const closing = yield* Effect.forkDetach(Scope.close(scope, Exit.void))
-      yield* settle
+      yield* VirtualTime.settle
       closing.interruptUnsafe()
       yield* kit.release("b")
       assert.deepStrictEqual(kit.take(), ["start a", "start b", "stop b", "gone b", "stop a"])
@@ -239,7 +240,7 @@ describe("the stop of children", () => {
           Supervisor.make("app", { strategy: "one-for-one", children }),
           scope
         )
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["start a", "start c", "stop c", "stop a"])
         assert.strictEqual(yield* ended(app), "shut down")
       })
@@ -260,7 +261,7 @@ describe("the stop of children", () => {
         })
         kit.take()
         yield* app.exitChild("nested", ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"])
       })
   )
@@ -276,11 +277,11 @@ describe("the stop of children", () => {
           scope
         )
         const starting = yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("b", { starts: ["hang"] }))))
-        yield* settle
+        yield* VirtualTime.settle
         kit.take()
         yield* Scope.close(scope, Exit.void)
         assert.deepStrictEqual(kit.take(), ["stop a"])
-        yield* settle
+        yield* VirtualTime.settle
         const exit = starting.pollUnsafe()
         assert.include(String(exit), "SupervisorDown")
       })

@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Supervisor } from "coppice"
 import { Effect } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, type Kit, patient, rule, states } from "../support/kit.ts"
-import { pass, settle } from "../support/quiet.ts"
 
 const four = (kit: Kit) => [kit.child("a"), kit.child("b"), kit.child("c"), kit.child("d")]
 
@@ -119,9 +120,9 @@ describe("a restart", () => {
       })
       kit.take()
       yield* kit.crash("a")
-      yield* pass("2099 millis")
+      yield* TestClock.adjust("2099 millis")
       assert.deepStrictEqual(kit.take(), ["crash a"])
-      yield* pass("1 millis")
+      yield* TestClock.adjust("1 millis")
       assert.deepStrictEqual(kit.take(), ["start a", "start b", "start c"])
     }))
 
@@ -141,7 +142,7 @@ describe("a restart", () => {
           ]
         })
         yield* kit.crash("a")
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(yield* ended(app), "no")
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "running", c: "running" })
       })

@@ -1,8 +1,8 @@
-import { TestChild, Trace } from "@coppice/testing"
+import { TestChild, Trace, VirtualTime } from "@coppice/testing"
 import { it } from "@effect/vitest"
 import { Child, ExitReason, Supervisor } from "coppice"
 import { Effect, Exit, Fiber, Logger, Scope } from "effect"
-import { pass, withQuiet } from "./quiet.ts"
+import { TestClock } from "effect/testing"
 
 /** A child of tests: what it requires has been given, and its id is any string. */
 export type AnyChild = Child.Child<string, never, never>
@@ -106,16 +106,16 @@ const inScope = Effect.fnUntraced(function*<E>(test: (kit: Kit) => Effect.Effect
   const scope = yield* Scope.make()
   const exit = yield* Effect.exit(Scope.provide(Effect.suspend(() => test(new Kit())), scope))
   const closing = yield* Effect.forkChild(Scope.close(scope, exit))
-  yield* pass("2 days")
+  yield* TestClock.adjust("2 days")
   yield* Fiber.join(closing)
   return yield* exit
 })
 
-/** A test of one rule, named by its number and its sentence, in a quiet world without logs. */
+/** A test of one rule, named by its number and its sentence, in a world of virtual time without logs. */
 export const rule = (
   number: string,
   sentence: string,
   test: (kit: Kit) => Effect.Effect<void, {} | null | undefined, Scope.Scope>
 ): void => {
-  it.effect(`${number}: ${sentence}`, () => withQuiet(inScope(test)).pipe(Effect.provide(Logger.layer([]))))
+  it.effect(`${number}: ${sentence}`, () => VirtualTime.run(inScope(test)).pipe(Effect.provide(Logger.layer([]))))
 }
