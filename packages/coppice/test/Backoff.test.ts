@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Backoff, Child, ExitReason, SupervisionTree, Supervisor, SupervisorEvent } from "coppice"
-import { Context, Duration, Effect, Exit, Fiber, Layer, Pull, Random, Schedule, Schema, Scope } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Pull, Random, Schedule, Schema, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, patient, states } from "./support/kit.ts"
-import { now, pass, settle } from "./support/quiet.ts"
 import { type Given, given } from "./support/resources.ts"
 import { answer, collect, scenario } from "./support/world.ts"
 
@@ -29,7 +30,7 @@ const times = (count: number) => Schedule.upTo(Backoff.fixed("1 second"), { time
 
 /** A crash from outside, and all that follows without time passing. */
 const crash = (app: Handle, id: string, error: unknown = "crash") =>
-  Effect.andThen(Effect.orDie(app.exitChild(id, ExitReason.failure(error))), settle)
+  Effect.andThen(Effect.orDie(app.exitChild(id, ExitReason.failure(error))), VirtualTime.settle)
 
 const node = (app: Handle, id: string) =>
   Effect.map(app.tree, (tree) => tree.children.find((child) => child.id === id)!)
@@ -99,7 +100,7 @@ describe("jittered", () => {
       )
       const { take } = yield* collect(app)
       yield* crash(app, "a")
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       yield* crash(app, "a")
       const found = (yield* take).flatMap((event) => event._tag === "ChildBackingOff" ? [event.delayMillis] : [])
       assert.deepStrictEqual(found, expected)
@@ -123,18 +124,18 @@ describe("the schedule of a child", () => {
         ...patient,
         children: [Child.effect("a", idle, { backoff })]
       })
-      yield* pass("7 seconds")
+      yield* TestClock.adjust("7 seconds")
       yield* crash(app, "a", "first")
-      yield* pass("3 seconds")
+      yield* TestClock.adjust("3 seconds")
       yield* Effect.orDie(app.exitChild("a", ExitReason.killed))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(inputs, [["failed: first", 7000, 1], ["was killed", 2000, 2]])
     }))
 
   scenario("says exactly how long it waits", ({ kit }) =>
     Effect.gen(function*() {
       const starts: Array<number> = []
-      const body = Effect.andThen(Effect.map(now, (time) => starts.push(time)), Effect.fail("down"))
+      const body = Effect.andThen(Effect.map(Clock.currentTimeMillis, (time) => starts.push(time)), Effect.fail("down"))
       yield* Supervisor.make("app", {
         strategy: "one-for-one",
         ...patient,
@@ -143,7 +144,7 @@ describe("the schedule of a child", () => {
           kit.child("b")
         ]
       })
-      yield* pass("4 seconds")
+      yield* TestClock.adjust("4 seconds")
       assert.deepStrictEqual(starts, [0, 100, 300, 700, 1500, 2500, 3500])
       assert.strictEqual(kit.attempts("b"), 1)
     }))
@@ -160,7 +161,7 @@ describe("the schedule of a child", () => {
       })
       yield* crash(app, "a", "no route")
       assert.deepStrictEqual(yield* states(app), { a: "restarting" })
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       yield* crash(app, "a", "bad password")
       assert.deepStrictEqual(yield* states(app), { a: "failed" })
     }))
@@ -194,7 +195,7 @@ describe("the schedule of a child", () => {
         })
         const { take } = yield* collect(app)
         yield* kit.crash("a")
-        yield* pass("1000 days")
+        yield* TestClock.adjust("1000 days")
         assert.deepStrictEqual(yield* states(app), { a: "restarting" })
         const event = (yield* take).find((event) => event._tag === "ChildBackingOff")!
         const json = Schema.fromJsonString(Schema.toCodecJson(SupervisorEvent.SupervisorEvent))
@@ -266,11 +267,11 @@ describe("resetAfter", () => {
       Effect.gen(function*() {
         const { app: supervisor, waits } = yield* app({ resetAfter: "10 seconds" })
         yield* crash(supervisor, "a")
-        yield* pass("1 second")
-        yield* pass(9999)
+        yield* TestClock.adjust("1 second")
+        yield* TestClock.adjust(9999)
         yield* crash(supervisor, "a")
-        yield* pass("2 seconds")
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("2 seconds")
+        yield* TestClock.adjust("10 seconds")
         yield* crash(supervisor, "a")
         assert.deepStrictEqual(yield* waits, [1000, 2000, 1000])
       })
@@ -280,11 +281,11 @@ describe("resetAfter", () => {
     Effect.gen(function*() {
       const { app: supervisor, waits } = yield* app({})
       yield* crash(supervisor, "a")
-      yield* pass("1 second")
-      yield* pass(59_999)
+      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust(59_999)
       yield* crash(supervisor, "a")
-      yield* pass("2 seconds")
-      yield* pass("1 minute")
+      yield* TestClock.adjust("2 seconds")
+      yield* TestClock.adjust("1 minute")
       yield* crash(supervisor, "a")
       assert.deepStrictEqual(yield* waits, [1000, 2000, 1000])
     }))
@@ -307,7 +308,7 @@ describe("resetAfter", () => {
         ...patient,
         children: [Child.make("a", start, { backoff, resetAfter: "30 seconds" })]
       })
-      yield* pass("5 minutes")
+      yield* TestClock.adjust("5 minutes")
       assert.deepStrictEqual(ups, [1, 0, 0])
     }))
 
@@ -317,10 +318,10 @@ describe("resetAfter", () => {
       Effect.gen(function*() {
         const { app: supervisor, waits } = yield* app({ resetAfter: "10 seconds" })
         yield* crash(supervisor, "a")
-        yield* pass("2 seconds")
-        yield* Effect.forkChild(supervisor.startChild(kit.child("slow", { starts: ["hold"] })))
+        yield* TestClock.adjust("2 seconds")
+        yield* Effect.forkChild(supervisor.startChild(kit.child("slow", { starts: ["hang"] })))
         yield* crash(supervisor, "a")
-        yield* pass("1 minute")
+        yield* TestClock.adjust("1 minute")
         yield* kit.release("slow")
         assert.deepStrictEqual(yield* waits, [1000, 2000])
       })
@@ -344,7 +345,7 @@ describe("resetAfter", () => {
         })
         const { take } = yield* collect(supervisor)
         yield* kit.crash("b")
-        yield* pass("1 minute")
+        yield* TestClock.adjust("1 minute")
         yield* kit.crash("a")
         const waits = (yield* take).flatMap((event) => event._tag === "ChildBackingOff" ? [event.delayMillis] : [])
         assert.deepStrictEqual(waits, [1000, 2000])
@@ -363,7 +364,7 @@ describe("a backoff that has ended", () => {
           children: [kit.child("a", { backoff: times(1) })]
         })
         yield* kit.crash("a")
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         yield* kit.crash("a")
         const error = yield* Effect.flip(app.await)
         assert.deepStrictEqual([error.pattern, error.restarts, error.child], ["exhausted", 1, "a"])
@@ -379,7 +380,7 @@ describe("a backoff that has ended", () => {
         children: [kit.child("a", { starts: ["ok", "fail", "fail"], backoff: times(2) })]
       })
       yield* kit.crash("a")
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       const error = yield* Effect.flip(app.await)
       assert.deepStrictEqual([error.pattern, error.restarts, error.reason._tag], ["exhausted", 2, "StartFailed"])
       assert.strictEqual(kit.attempts("a"), 3)
@@ -403,9 +404,9 @@ describe("a backoff that has ended", () => {
           const { take } = yield* collect(app)
           kit.take()
           world.takeLines()
-          yield* pass("5 seconds")
+          yield* TestClock.adjust("5 seconds")
           yield* kit.crash("b")
-          assert.deepStrictEqual(kit.take(), ["exit b"])
+          assert.deepStrictEqual(kit.take(), ["crash b"])
           assert.deepStrictEqual(yield* states(app), { a: "running", b: "failed", c: "running" })
           const { lastExit } = yield* node(app, "b")
           assert.deepStrictEqual([lastExit?.reason._tag, lastExit?.timeMillis], ["Failure", 5000])
@@ -440,7 +441,7 @@ describe("a backoff that has ended", () => {
         kit.take()
         yield* kit.crash("d")
         assert.deepStrictEqual(kit.take(), [
-          "exit d",
+          "crash d",
           "stop c",
           "stop b",
           "stop a",
@@ -463,11 +464,11 @@ describe("a backoff that has ended", () => {
           children: [kit.child("a"), kit.child("b", { backoff: times(1), onExhausted: "give-up" }), kit.child("c")]
         })
         yield* kit.crash("b")
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         yield* kit.crash("b")
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop c", "start a", "start c"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop c", "start a", "start c"])
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "failed", c: "running" })
         assert.strictEqual((yield* node(app, "b")).lastExit?.reason._tag, "Failure")
         yield* app.restartChild("b")
@@ -486,7 +487,7 @@ describe("a backoff that has ended", () => {
       const exhaust = Effect.gen(function*() {
         yield* kit.crash("a")
         assert.deepStrictEqual(yield* states(app), { a: "restarting" })
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         yield* kit.crash("a")
         assert.deepStrictEqual(yield* states(app), { a: "failed" })
       })
@@ -535,7 +536,7 @@ describe("a backoff that has ended", () => {
           })
           yield* kit.crash("a")
           assert.strictEqual(yield* ended(app), "no")
-          yield* pass("1 second")
+          yield* TestClock.adjust("1 second")
           assert.strictEqual(yield* ended(app), "shut down")
         })
     )
@@ -561,9 +562,9 @@ describe("the wait", () => {
         yield* kit.crash("b")
         yield* kit.crash("b")
         assert.strictEqual(kit.attempts("b"), 3)
-        yield* pass(9999)
+        yield* TestClock.adjust(9999)
         assert.strictEqual(kit.attempts("a"), 1)
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "running" })
         assert.strictEqual((yield* node(app, "a")).restarts, 1)
       })
@@ -580,9 +581,9 @@ describe("the wait", () => {
         ]
       })
       yield* kit.crashTogether("a", "b")
-      yield* pass("5 seconds")
+      yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(yield* states(app), { a: "restarting", b: "running" })
-      yield* pass("5 seconds")
+      yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(yield* states(app), { a: "running", b: "running" })
     }))
 
@@ -594,7 +595,7 @@ describe("the wait", () => {
       })
       const { take } = yield* collect(app)
       yield* world.kit.crash("a")
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       const reason = ExitReason.failure("a crashed")
       const about = { path: "app/a", incarnation: 1, timeMillis: 0 }
       assert.deepStrictEqual(yield* take, [
@@ -620,9 +621,9 @@ describe("the wait", () => {
       yield* kit.crash("a")
       assert.strictEqual(world.timers, 1)
       yield* app.terminateChild("a")
-      yield* settle
+      yield* VirtualTime.settle
       assert.strictEqual(world.timers, 0)
-      yield* pass("1 minute")
+      yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* states(app), { a: "stopped" })
       assert.strictEqual((yield* node(app, "a")).lastExit?.reason._tag, "Failure")
     }))
@@ -638,7 +639,7 @@ describe("the wait", () => {
         yield* kit.crash("a")
         yield* app.terminateChild("a")
         yield* app.restartChild("a")
-        yield* pass("1 minute")
+        yield* TestClock.adjust("1 minute")
         assert.strictEqual(kit.attempts("a"), 2)
         yield* app.startChild(kit.child("t", { restart: "temporary", backoff: Backoff.fixed("10 seconds") }))
         yield* kit.crash("t")
@@ -657,7 +658,7 @@ describe("the wait", () => {
       yield* answer(Scope.close(scope, Exit.void))
       assert.deepStrictEqual(kit.take(), ["stop a"])
       assert.strictEqual(world.timers, 0)
-      yield* pass("1 minute")
+      yield* TestClock.adjust("1 minute")
       assert.strictEqual(kit.attempts("b"), 1)
     }))
 
@@ -673,10 +674,10 @@ describe("the wait", () => {
         ]
       })
       yield* kit.crash("a")
-      yield* kit.leave("b", Effect.void)
+      yield* kit.return("b")
       assert.strictEqual(yield* ended(app), "no")
-      yield* pass("10 seconds")
-      yield* kit.leave("a", Effect.void)
+      yield* TestClock.adjust("10 seconds")
+      yield* kit.return("a")
       assert.strictEqual(yield* ended(app), "shut down")
     }))
 
@@ -692,7 +693,7 @@ describe("the wait", () => {
         })
         for (let time = 0; time < 10; time++) {
           yield* kit.crash("a")
-          yield* pass("6 seconds")
+          yield* TestClock.adjust("6 seconds")
         }
         assert.strictEqual(yield* ended(app), "no")
         assert.strictEqual(kit.attempts("a"), 11)
@@ -709,11 +710,11 @@ describe("the wait", () => {
       })
       for (let time = 0; time < 2; time++) {
         yield* kit.crash("a")
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
       }
       yield* kit.crash("a")
       assert.strictEqual(yield* ended(app), "no")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* ended(app), "gave up")
       assert.strictEqual(kit.attempts("a"), 3)
     }))
@@ -742,15 +743,15 @@ describe("the wait", () => {
       })
       kit.take()
       yield* kit.crash("a")
-      yield* pass(999)
-      assert.deepStrictEqual(kit.take(), ["exit a"])
-      yield* pass(1)
+      yield* TestClock.adjust(999)
+      assert.deepStrictEqual(kit.take(), ["crash a"])
+      yield* TestClock.adjust(1)
       assert.deepStrictEqual(kit.take(), ["fail a"])
-      yield* pass(1999)
+      yield* TestClock.adjust(1999)
       assert.deepStrictEqual(kit.take(), [])
-      yield* pass(1)
+      yield* TestClock.adjust(1)
       assert.deepStrictEqual(kit.take(), ["fail a"])
-      yield* pass(4000)
+      yield* TestClock.adjust(4000)
       assert.deepStrictEqual(kit.take(), ["start a"])
       assert.strictEqual((yield* node(app, "a")).restarts, 3)
     }))
@@ -759,10 +760,10 @@ describe("the wait", () => {
     Effect.gen(function*() {
       const { kit } = world
       const scope = yield* Scope.make()
-      const children = [kit.child("a", { starts: ["ok", "hold"], backoff: Backoff.fixed("1 second") })]
+      const children = [kit.child("a", { starts: ["ok", "hang"], backoff: Backoff.fixed("1 second") })]
       yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
       yield* kit.crash("a")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       kit.take()
       yield* answer(Scope.close(scope, Exit.void))
       assert.deepStrictEqual(kit.take(), [])
@@ -790,7 +791,7 @@ describe("the wait", () => {
       })
       yield* app.terminateChild("a")
       assert.strictEqual((yield* Effect.flip(app.restartChild("a")))._tag, "ChildStartFailed")
-      yield* pass("1 minute")
+      yield* TestClock.adjust("1 minute")
       assert.strictEqual(kit.attempts("a"), 2)
     }))
 })
@@ -814,11 +815,11 @@ describe("the wait of a group", () => {
         const app: Handle = yield* three(kit, "one-for-all")
         kit.take()
         yield* kit.crash("b")
-        assert.deepStrictEqual(kit.take(), ["exit b", "stop c", "stop a"])
+        assert.deepStrictEqual(kit.take(), ["crash b", "stop c", "stop a"])
         assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "restarting", c: "stopped" })
-        yield* pass(9999)
+        yield* TestClock.adjust(9999)
         assert.deepStrictEqual(kit.take(), [])
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         assert.deepStrictEqual(kit.take(), ["start a", "start b", "start c"])
         assert.deepStrictEqual((yield* app.tree).children.map((child) => child.restarts), [1, 1, 1])
       })
@@ -829,9 +830,9 @@ describe("the wait of a group", () => {
       const app: Handle = yield* three(kit, "rest-for-one")
       kit.take()
       yield* kit.crash("b")
-      assert.deepStrictEqual(kit.take(), ["exit b", "stop c"])
+      assert.deepStrictEqual(kit.take(), ["crash b", "stop c"])
       assert.deepStrictEqual(yield* states(app), { a: "running", b: "restarting", c: "stopped" })
-      yield* pass("10 seconds")
+      yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(kit.take(), ["start b", "start c"])
     }))
 
@@ -840,17 +841,17 @@ describe("the wait of a group", () => {
       const { kit } = world
       const app: Handle = yield* three(kit, "rest-for-one")
       yield* kit.crash("b")
-      yield* pass("4 seconds")
+      yield* TestClock.adjust("4 seconds")
       kit.take()
       yield* kit.crash("a")
-      assert.deepStrictEqual(kit.take(), ["exit a"])
+      assert.deepStrictEqual(kit.take(), ["crash a"])
       assert.deepStrictEqual(yield* states(app), { a: "restarting", b: "stopped", c: "stopped" })
       assert.strictEqual(world.timers, 1)
-      yield* pass(5999)
+      yield* TestClock.adjust(5999)
       assert.deepStrictEqual(kit.take(), [])
-      yield* pass(1)
+      yield* TestClock.adjust(1)
       assert.deepStrictEqual(kit.take(), ["start a", "start b", "start c"])
-      yield* pass("1 minute")
+      yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(kit.take(), [])
     }))
 
@@ -865,12 +866,12 @@ describe("the wait of a group", () => {
         ]
       })
       yield* kit.crash("b")
-      yield* pass("5 seconds")
+      yield* TestClock.adjust("5 seconds")
       yield* kit.crash("a")
       kit.take()
-      yield* pass(19_999)
+      yield* TestClock.adjust(19_999)
       assert.deepStrictEqual(kit.take(), [])
-      yield* pass(1)
+      yield* TestClock.adjust(1)
       assert.deepStrictEqual(kit.take(), ["start a", "start b"])
     }))
 
@@ -878,10 +879,10 @@ describe("the wait of a group", () => {
     Effect.gen(function*() {
       yield* three(kit, "rest-for-one")
       yield* kit.crash("b")
-      yield* pass("10 seconds")
+      yield* TestClock.adjust("10 seconds")
       kit.take()
       yield* kit.crash("a")
-      assert.deepStrictEqual(kit.take(), ["exit a", "stop c", "stop b", "start a", "start b", "start c"])
+      assert.deepStrictEqual(kit.take(), ["crash a", "stop c", "stop b", "start a", "start b", "start c"])
     }))
 
   scenario(
@@ -894,7 +895,7 @@ describe("the wait of a group", () => {
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "stopped", c: "stopped" })
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "start a", "start b", "start c"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "start a", "start b", "start c"])
       })
   )
 
@@ -907,7 +908,7 @@ describe("the wait of a group", () => {
         yield* app.restartChild("c")
         assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "restarting", c: "running" })
         kit.take()
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(kit.take(), ["stop c", "start a", "start b", "start c"])
       })
   )
@@ -927,9 +928,9 @@ describe("the wait of a group", () => {
         })
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop c", "stop b", "start a", "fail b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop c", "stop b", "start a", "fail b"])
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "restarting", c: "stopped" })
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(kit.take(), ["start b", "start c"])
       })
   )
@@ -949,8 +950,8 @@ describe("the wait of a group", () => {
         })
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop c", "stop b", "start a", "fail b", "stop a"])
-        yield* pass("10 seconds")
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop c", "stop b", "start a", "fail b", "stop a"])
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(kit.take(), ["start a", "start b", "start c"])
       })
   )
@@ -977,7 +978,7 @@ describe("the wait of a group", () => {
       })
       yield* kit.crash("b")
       yield* kit.crash("a")
-      yield* pass("10 seconds")
+      yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(yield* states(app), { a: "running", b: "running" })
       assert.strictEqual(yield* ended(app), "no")
     }))
@@ -995,9 +996,9 @@ describe("the wait of a group", () => {
         ]
       })
       yield* app.exitChild("db", ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(used, [1])
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(used, [1, 2])
     }))
 })
@@ -1015,7 +1016,7 @@ describe("a backoff on a supervisor", () => {
         yield* kit.crash("x")
         assert.deepStrictEqual(yield* states(app), { nested: "restarting", z: "running" })
         assert.strictEqual((yield* node(app, "nested")).lastExit?.reason._tag, "GaveUp")
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.isTrue(kit.isUp("x"))
         assert.strictEqual(kit.attempts("z"), 1)
       })
@@ -1033,10 +1034,10 @@ describe("a backoff on a supervisor", () => {
         children: [Child.supervisor("nested", nested, { backoff: Backoff.exponential("1 second", "1 hour") })]
       })
       yield* kit.crash("x")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual([kit.attempts("x"), kit.isUp("x")], [2, false])
       assert.deepStrictEqual(yield* states(app), { nested: "restarting" })
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       assert.isTrue(kit.isUp("x"))
     }))
 
@@ -1093,9 +1094,9 @@ describe("startTimeout", () => {
             strategy: "one-for-one",
             children: [kinds(start)[kind]!({ startTimeout: "2 seconds" })]
           })))
-          yield* pass(1999)
+          yield* TestClock.adjust(1999)
           assert.isUndefined(making.pollUnsafe())
-          yield* pass(1)
+          yield* TestClock.adjust(1)
           const error = yield* answer(Fiber.join(making))
           assert.deepStrictEqual(error._tag === "ChildStartFailed" && error.reason, ExitReason.startTimedOut(2000))
           assert.deepStrictEqual(world.kit.take(), ["interrupted"])
@@ -1113,10 +1114,10 @@ describe("startTimeout", () => {
           strategy: "one-for-one",
           children: [kinds(Effect.sleep(1999))[kind]!({ startTimeout: "2 seconds" })]
         }))
-        yield* pass(1999)
+        yield* TestClock.adjust(1999)
         const app: Handle = yield* answer(Fiber.join(making))
         assert.strictEqual(world.timers, 0)
-        yield* pass("1 minute")
+        yield* TestClock.adjust("1 minute")
         assert.deepStrictEqual(yield* states(app), { slow: kind === "task" ? "stopped" : "running" })
       }))
   }
@@ -1134,7 +1135,7 @@ describe("startTimeout", () => {
         })
         const { take } = yield* collect(app)
         yield* crash(app, "a")
-        yield* pass("12 seconds")
+        yield* TestClock.adjust("12 seconds")
         const events = yield* take
         const reason = ExitReason.startTimedOut(2000)
         const about = { path: "app/a", incarnation: 2, timeMillis: 12_000, reason }
@@ -1148,7 +1149,7 @@ describe("startTimeout", () => {
         assert.deepStrictEqual(tree.children[0]?.lastExit?.reason, reason)
         assert.include(SupervisionTree.toText(tree), "did not start within 2000 ms")
         assert.include(SupervisionTree.toJson(tree), "\"StartTimedOut\"")
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(yield* states(app), { a: "running" })
         assert.strictEqual(world.timers, 0)
       })
@@ -1166,7 +1167,7 @@ describe("startTimeout", () => {
           children: [Child.make("a", start, { startTimeout: "1 second" })]
         })
         yield* crash(app, "a")
-        yield* pass("3 seconds")
+        yield* TestClock.adjust("3 seconds")
         assert.strictEqual(attempts, 1 + 3)
         const error = yield* Effect.flip(app.await)
         assert.deepStrictEqual([error.pattern, error.reason._tag], ["failed-to-start", "StartTimedOut"])
@@ -1185,10 +1186,10 @@ describe("startTimeout", () => {
           children: [Child.make("a", start, { startTimeout: "1 second", shutdown: "1 second" })]
         })
         yield* crash(app, "a")
-        yield* pass("2 seconds")
+        yield* TestClock.adjust("2 seconds")
         assert.deepStrictEqual(yield* states(app), { a: "running" })
         assert.include(world.takeMessages("Error").join("\n"), "child abandoned")
-        yield* pass("2 hours")
+        yield* TestClock.adjust("2 hours")
       })
   )
 
@@ -1197,7 +1198,7 @@ describe("startTimeout", () => {
       const app: Handle = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
       const child = Child.make("a", Effect.as(Effect.never, idle), { startTimeout: "1 second" })
       const starting = yield* Effect.forkChild(Effect.flip(app.startChild(child)))
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       const error = yield* answer(Fiber.join(starting))
       assert.isTrue(error._tag === "ChildStartFailed" && error.reason._tag === "StartTimedOut")
       assert.deepStrictEqual(yield* states(app), {})

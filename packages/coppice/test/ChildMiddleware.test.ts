@@ -1,14 +1,14 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Child, ChildMiddleware, ChildRef, Supervisor, SupervisorError } from "coppice"
 import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
-import { settle, withQuiet } from "./support/quiet.ts"
 
 class Db extends Context.Service<Db, { readonly name: string }>()("coppice/test/ChildMiddleware.test/Db") {}
 
 class DbRef extends ChildRef.Service<DbRef>()("coppice/test/ChildMiddleware.test/DbRef", Db) {}
 
 const quiet = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
-  withQuiet(Effect.scoped(effect)).pipe(Effect.provide(Logger.layer([])))
+  VirtualTime.run(Effect.scoped(effect)).pipe(Effect.provide(Logger.layer([])))
 
 /** One child of each kind, in a supervisor inside another. */
 const app = Supervisor.make("app", {
@@ -43,7 +43,7 @@ describe("ChildMiddleware", () => {
     })
     return quiet(Effect.gen(function*() {
       yield* Effect.provide(app, middleware)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(seen, [
         "start app/inner supervisor 1",
         "run app/inner/effect effect 1",
@@ -66,7 +66,7 @@ describe("ChildMiddleware", () => {
         strategy: "one-for-one",
         children: [Child.effect("a", Effect.never)]
       }).pipe(Effect.provide(middleware))
-      yield* settle
+      yield* VirtualTime.settle
       const [child] = (yield* supervisor.tree).children
       assert.deepStrictEqual(numbers, [1, 2, 3])
       assert.deepStrictEqual([child?.state, child?.incarnation], ["running", 3])
@@ -90,7 +90,7 @@ describe("ChildMiddleware", () => {
         Supervisor.make("app", { strategy: "one-for-one", children: [Child.effect("a", Effect.never)] }),
         scope
       ).pipe(Effect.provide(middleware))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(ended, [])
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(ended, ["app/a"])
@@ -129,7 +129,7 @@ describe("ChildMiddleware", () => {
     return quiet(Effect.gen(function*() {
       yield* Supervisor.make("app", { strategy: "one-for-one", children: [Child.effect("a", Effect.never, options)] })
         .pipe(Effect.provide(middleware))
-      yield* settle
+      yield* VirtualTime.settle
       // Ready; not alive; ready; alive.
       assert.deepStrictEqual(checks, ["number 1", "number 1", "number 2", "number 2"])
     }))
@@ -145,7 +145,7 @@ describe("ChildMiddleware", () => {
         strategy: "one-for-one",
         children: [Child.effect("good", Effect.never), Child.effect("bad", Effect.never)]
       }).pipe(Effect.provide(middleware))
-      yield* settle
+      yield* VirtualTime.settle
       const { children } = yield* supervisor.tree
       assert.deepStrictEqual(children.map(({ incarnation, state }) => [state, incarnation]), [
         ["running", 1],

@@ -1,3 +1,4 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ChildRef, ExitReason, Supervisor, SupervisorError } from "coppice"
 import {
@@ -14,8 +15,8 @@ import {
   type Scope,
   Stream
 } from "effect"
+import { TestClock } from "effect/testing"
 import { patient } from "./support/kit.ts"
-import { now, pass, settle } from "./support/quiet.ts"
 import { answer, type Anything, scenario as inWorld, type World } from "./support/world.ts"
 
 /** One incarnation of the database. */
@@ -94,9 +95,9 @@ const told = (exit: Exit.Exit<unknown, unknown> | undefined): unknown => {
 /** Begins something, and answers how it stands whenever it is asked, when all has come to rest. */
 const begin = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>) {
   const fiber = yield* Effect.forkChild(effect)
-  yield* settle
+  yield* VirtualTime.settle
   return {
-    told: Effect.map(settle, () => told(fiber.pollUnsafe())),
+    told: Effect.map(VirtualTime.settle, () => told(fiber.pollUnsafe())),
     interrupt: Effect.forkChild(Fiber.interrupt(fiber)),
     fiber
   }
@@ -111,7 +112,7 @@ const outcome = <E, R>(effect: Effect.Effect<unknown, E, R>) => Effect.flatMap(b
 const useNow = outcome(DbRef.use(number))
 
 const crash = (app: Supervisor.Supervisor<any>, id = "db") =>
-  Effect.andThen(app.exitChild(id, ExitReason.failure("crash")), settle)
+  Effect.andThen(app.exitChild(id, ExitReason.failure("crash")), VirtualTime.settle)
 
 /** How much a ref remembers of those who use it. */
 const remembered = (ref: unknown) => {
@@ -273,7 +274,7 @@ describe("a use while no incarnation is alive", () => {
   scenario("waits before any supervisor is there", () =>
     Effect.gen(function*() {
       const using = yield* begin(DbRef.use(number))
-      yield* pass("4 seconds")
+      yield* TestClock.adjust("4 seconds")
       assert.strictEqual(yield* using.told, "pending")
       yield* supervise(new Connections().child())
       assert.strictEqual(yield* using.told, 1)
@@ -301,9 +302,9 @@ describe("a use while no incarnation is alive", () => {
       )
       yield* crash(app)
       const using = yield* begin(DbRef.use(number))
-      yield* pass("2999 millis")
+      yield* TestClock.adjust("2999 millis")
       assert.strictEqual(yield* using.told, "pending")
-      yield* pass("1 millis")
+      yield* TestClock.adjust("1 millis")
       assert.strictEqual(yield* using.told, 4)
     }))
 
@@ -315,9 +316,9 @@ describe("a use while no incarnation is alive", () => {
           ran = true
         })
       ))
-      yield* pass("4999 millis")
+      yield* TestClock.adjust("4999 millis")
       assert.strictEqual(yield* using.told, "pending")
-      yield* pass("1 millis")
+      yield* TestClock.adjust("1 millis")
       assert.strictEqual(yield* using.told, "unavailable: not-back-in-time")
       assert.isFalse(ran)
       assert.deepStrictEqual(
@@ -336,7 +337,7 @@ describe("a use while no incarnation is alive", () => {
         yield* begin(ref.provide(Db, { patience: "3 seconds" }))
       ]
       for (const ended of [1, 2, 3]) {
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         for (const [i, using] of uses.entries()) {
           assert.strictEqual(yield* using.told, i < ended ? "unavailable: not-back-in-time" : "pending")
         }
@@ -358,7 +359,7 @@ describe("a use while no incarnation is alive", () => {
     Effect.gen(function*() {
       const using = yield* begin(DbRef.use(number, { patience: "Infinity" }))
       assert.strictEqual(world.timers, 0)
-      yield* pass("36500 days")
+      yield* TestClock.adjust("36500 days")
       assert.strictEqual(yield* using.told, "pending")
       yield* supervise(new Connections().child())
       assert.strictEqual(yield* using.told, 1)
@@ -381,9 +382,9 @@ describe("a use while no incarnation is alive", () => {
             seen.push(db.number)
           })
         ))
-        yield* pass("4999 millis")
+        yield* TestClock.adjust("4999 millis")
         assert.strictEqual(yield* last.told, "pending")
-        yield* pass("1 millis")
+        yield* TestClock.adjust("1 millis")
         assert.strictEqual(yield* last.told, "unavailable: not-back-in-time")
         assert.deepStrictEqual(seen, [])
         assert.strictEqual(yield* enders[0]!.told, "app/db 2 is down")
@@ -406,7 +407,7 @@ describe("a use while no incarnation is alive", () => {
     Effect.gen(function*() {
       yield* begin(DbRef.use(number, { patience: "1 second" }))
       yield* begin(DbRef.use(number))
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(remembered(yield* DbRef), { ...nothing, waiting: 1 })
       assert.strictEqual(world.timers, 1)
       yield* supervise(new Connections().child())
@@ -417,7 +418,7 @@ describe("a use while no incarnation is alive", () => {
   scenario("ends when its patience does where its caller cannot be interrupted", (world) =>
     Effect.gen(function*() {
       const using = yield* begin(Effect.uninterruptible(DbRef.use(number)))
-      yield* pass("5 seconds")
+      yield* TestClock.adjust("5 seconds")
       assert.strictEqual(yield* using.told, "unavailable: not-back-in-time")
       assert.strictEqual(world.timers, 0)
     }))
@@ -433,7 +434,7 @@ const isAwaited = Effect.gen(function*() {
   const using = yield* begin(DbRef.use(number))
   assert.strictEqual(yield* using.told, "pending")
   yield* using.interrupt
-  yield* settle
+  yield* VirtualTime.settle
 })
 
 describe("a child is down for good, and a use fails at once, when", () => {
@@ -465,7 +466,7 @@ describe("a child is down for good, and a use fails at once, when", () => {
         yield* Effect.forkChild(app.terminateChild("db"))
         // The start in progress comes first.
         const waiting = yield* begin(DbRef.use(() => Effect.never))
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.strictEqual(yield* waiting.told, "app/db 2 is down")
         yield* isDown
       })
@@ -504,7 +505,7 @@ describe("a child is down for good, and a use fails at once, when", () => {
       )
       yield* crash(app)
       const waiting = yield* begin(DbRef.use(number))
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* waiting.told, "unavailable: down")
       yield* isDown
     }))
@@ -517,7 +518,7 @@ describe("a child is down for good, and a use fails at once, when", () => {
       yield* Effect.forkChild(Effect.ignore(app.restartChild("db")))
       const waiting = yield* begin(DbRef.use(number))
       assert.strictEqual(yield* waiting.told, "pending")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* waiting.told, "unavailable: down")
       yield* isDown
     }))
@@ -554,7 +555,7 @@ describe("a child is down for good, and a use fails at once, when", () => {
         yield* crash(app, "cache")
         yield* isAwaited
         yield* Effect.forkChild(end === "terminateChild" ? app.terminateChild("cache") : app.deleteChild("db"))
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         yield* isDown
       }))
   }
@@ -576,7 +577,7 @@ describe("a child is down for good, and a use fails at once, when", () => {
       yield* crash(app)
       const waiting = yield* begin(DbRef.use(number))
       assert.strictEqual(yield* waiting.told, "pending")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* waiting.told, "unavailable: down")
       yield* isDown
     }))
@@ -614,7 +615,7 @@ describe("a child is down for good, and a use fails at once, when", () => {
         )
         yield* Effect.scoped(supervise(user, new Connections().child()))
         assert.strictEqual(last, "unavailable: down")
-        assert.strictEqual(yield* now, 0)
+        assert.strictEqual(yield* Clock.currentTimeMillis, 0)
       })
   )
 
@@ -647,7 +648,7 @@ describe("a child is down for good, and a use fails at once, when", () => {
         assert.strictEqual(yield* using.told, "app/storage/inner/db 1 is down")
         yield* Effect.forkChild(end(app))
         // Which waits for the start in progress.
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         yield* isDown
       }))
   }
@@ -693,9 +694,9 @@ describe("a child is down for good, and a use fails at once, when", () => {
       const app = yield* supervise(Child.supervisor("storage", storage, { shutdown: "1 second" }))
       yield* crash((yield* app.whichChildren)[0]!.supervisors[0]!)
       yield* Effect.forkChild(app.terminateChild("storage"))
-      yield* pass("10 seconds")
+      yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual((yield* app.whichChildren).map(({ state }) => state), ["stopped"])
-      yield* pass("10 seconds")
+      yield* TestClock.adjust("10 seconds")
       yield* isDown
     }))
 
@@ -724,7 +725,7 @@ describe("a child is not down for good when", () => {
       yield* crash(inner)
       const waiting = yield* begin(DbRef.use(number))
       assert.strictEqual(yield* waiting.told, "pending")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* waiting.told, 2)
     }))
 
@@ -738,7 +739,7 @@ describe("a child is not down for good when", () => {
       const app = yield* supervise(Child.supervisor("storage", storage))
       const waiting = yield* begin(Effect.flip(DbRef.use(() => Effect.never)).pipe(Effect.andThen(DbRef.use(number))))
       yield* crash((yield* app.whichChildren)[0]!.supervisors[0]!)
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* waiting.told, 4)
     }))
 
@@ -765,7 +766,7 @@ describe("a child is not down for good when", () => {
       yield* app.terminateChild("db")
       yield* Effect.forkChild(app.restartChild("db"))
       const waiting = yield* begin(DbRef.use(number))
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* waiting.told, 2)
     }))
 
@@ -885,7 +886,7 @@ describe("the end of an incarnation", () => {
       yield* crash(app)
       assert.strictEqual(yield* using.told, "app/db 1 is down")
       yield* isAwaited
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* useNow, 2)
     }))
 })
@@ -915,7 +916,7 @@ describe("interrupting a caller", () => {
           }))
       ))
       yield* using.interrupt
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(by, [using.fiber.id])
     }))
 
@@ -945,7 +946,7 @@ describe("interrupting a caller", () => {
         DbRef.use(() => Effect.onInterrupt(Effect.never, () => Effect.die("cannot roll back")))
       )
       yield* using.interrupt
-      yield* settle
+      yield* VirtualTime.settle
       const exit = yield* Fiber.await(using.fiber)
       const defects = Exit.isFailure(exit) ? exit.cause.reasons.filter(Cause.isDieReason) : []
       assert.deepStrictEqual(defects.map(({ defect }) => defect), ["cannot roll back"])
@@ -994,7 +995,7 @@ describe("interrupting a caller", () => {
             yield* Fiber.interrupt(using!)
           }))
           using = yield* Effect.forkChild(Effect.provideService(effect, Scheduler.Scheduler, hesitant))
-          yield* settle
+          yield* VirtualTime.settle
           assert.isDefined(interrupter.pollUnsafe(), `interrupted after ${operations} operations`)
           assert.strictEqual(running, 0, `interrupted after ${operations} operations`)
         }
@@ -1135,7 +1136,7 @@ describe("a ref is used by", () => {
       const app = yield* supervise(new Connections().child(), user, world.kit.child("other"))
       for (let i = 0; i < 2; i++) {
         yield* Queue.offer(asks, undefined)
-        yield* settle
+        yield* VirtualTime.settle
         yield* crash(app)
       }
       assert.deepStrictEqual(seen, [1, 2])
@@ -1177,7 +1178,7 @@ describe("a ref is used by", () => {
           (exit) => Effect.sync(() => seen.push(told(exit)))
         )))
       const app = yield* supervise(Child.layer("db", layer, { ref: DbRef }))
-      yield* settle
+      yield* VirtualTime.settle
       yield* crash(app)
       assert.deepStrictEqual(seen.filter((value) => typeof value === "number"), [1, 2])
     }))
@@ -1188,9 +1189,9 @@ describe("a ref is used by", () => {
       Effect.gen(function*() {
         const layer = Layer.tap(new Connections().layer(), () => DbRef.use(number))
         const starting = yield* begin(supervise(Child.layer("db", layer, { ref: DbRef })))
-        yield* pass("4999 millis")
+        yield* TestClock.adjust("4999 millis")
         assert.strictEqual(yield* starting.told, "pending")
-        yield* pass("1 millis")
+        yield* TestClock.adjust("1 millis")
         const failed = yield* Effect.flip(Fiber.join(starting.fiber))
         assert.include(failed.message, "is not available: no child has filled it within 5s")
       })
@@ -1211,7 +1212,7 @@ describe("changes", () => {
     Effect.gen(function*() {
       const early = yield* collect(DbRef.changes)
       const app = yield* supervise(new Connections().child())
-      yield* settle
+      yield* VirtualTime.settle
       yield* crash(app)
       const late = yield* collect(DbRef.changes)
       yield* crash(app)
@@ -1237,10 +1238,10 @@ describe("changes", () => {
         return Effect.sleep("1 minute")
       }))
       for (let i = 0; i < 5; i++) yield* crash(app)
-      yield* pass("1 minute")
+      yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(seen, [1, 6])
       yield* crash(app)
-      yield* pass("1 minute")
+      yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(seen, [1, 6, 7])
     }))
 
@@ -1250,7 +1251,7 @@ describe("changes", () => {
       const { seen } = yield* collect(DbRef.changes)
       yield* app.terminateChild("db")
       yield* app.restartChild("db")
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(seen, ["app/db 1: connection 1", "app/db 2: connection 2"])
     }))
 
@@ -1276,7 +1277,7 @@ describe("changes", () => {
       const { reader } = yield* collect(DbRef.changes)
       assert.deepStrictEqual(remembered(yield* DbRef), { ...nothing, readers: 1 })
       yield* reader.interrupt
-      yield* settle
+      yield* VirtualTime.settle
       yield* Stream.runDrain(Stream.take(DbRef.changes, 1))
       assert.deepStrictEqual(remembered(yield* DbRef), nothing)
     }))
@@ -1288,7 +1289,7 @@ describe("layerOf", () => {
       const fake = yield* Layer.build(DbRef.layerOf({ number: 42, open: true }))
       const using = Effect.provideContext(DbRef.use((db) => Effect.as(Effect.sleep("1 hour"), db.number)), fake)
       const both = [yield* begin(using), yield* begin(using)]
-      yield* pass("1 hour")
+      yield* TestClock.adjust("1 hour")
       for (const each of both) assert.strictEqual(yield* each.told, 42)
       const provided = Effect.provideContext(DbRef.provide(Effect.map(Db, (db) => db.number)), fake)
       assert.strictEqual(yield* provided, 42)
@@ -1314,12 +1315,12 @@ describe("many uses", () => {
         if (i % 4 === 2) yield* Effect.forkChild(Effect.ignore(ref.use(() => Effect.never)))
         if (i % 4 === 3) yield* Effect.forkChild(ref.use(() => Effect.yieldNow))
       }
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(remembered(ref), { ...nothing, uses: 2500 })
       yield* app.terminateChild("db")
       yield* Effect.forEach(Array.from({ length: 100 }), () => Effect.ignore(ref.use(number)))
       yield* Effect.forkChild(app.restartChild("db"))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(remembered(ref), nothing)
       assert.strictEqual(world.timers, 0)
     }))
@@ -1383,14 +1384,14 @@ describe("many uses", () => {
             )
         })
         for (let i = 0; i < uses; i++) yield* Effect.forkChild(Effect.andThen(Effect.sleep(random(3 * restarts)), use))
-        yield* settle
+        yield* VirtualTime.settle
         yield* Effect.forkChild(Effect.gen(function*() {
           for (let i = 0; i < restarts; i++) {
             yield* Effect.sleep(3)
             yield* app.exitChild("db", ExitReason.killed)
           }
         }))
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(wrong, [])
         assert.strictEqual(counts.value + counts.down + counts.unavailable, uses)
         for (const [what, count] of Object.entries(counts)) assert.isAbove(count, 500, what)

@@ -1,8 +1,9 @@
+import { type TestChild, VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Child, DynamicSupervisor, type ExitReason } from "coppice"
+import { DynamicSupervisor, type ExitReason } from "coppice"
 import { Effect, Exit, Fiber, Logger, Schema, Scope } from "effect"
-import { type AnyChild, Kit, type Outcome, patient } from "./support/kit.ts"
-import { pass, settle, withQuiet } from "./support/quiet.ts"
+import { TestClock } from "effect/testing"
+import { type AnyChild, Kit, patient } from "./support/kit.ts"
 
 const keys = ["a", "b", "c", "d"] as const
 const maxChildren = 3
@@ -20,17 +21,16 @@ const Action = Schema.Struct({
     "crash",
     "crash",
     "return",
-    "release"
+    "release",
+    "fail"
   ]),
   key: Schema.Literals(keys),
   restart: Schema.Literals(["permanent", "transient", "temporary"]),
-  first: Schema.Literals(["ok", "ok", "ok", "hold", "hold-fail", "fail", "ignore"]),
-  next: Schema.Array(Schema.Literals(["ok", "ok", "fail", "ignore", "hold", "hold-fail"])).check(Schema.isMaxLength(4)),
-  slowStop: Schema.Boolean
+  first: Schema.Literals(["ok", "ok", "ok", "hang", "hang", "fail", "ignore"]),
+  next: Schema.Array(Schema.Literals(["ok", "ok", "fail", "ignore", "hang", "hang"])).check(Schema.isMaxLength(4)),
+  stops: Schema.Literals(["ok", "hang"])
 })
 type Action = typeof Action.Type
-
-type Job = Child.Options & { readonly starts: ReadonlyArray<Outcome>; readonly slowStop: boolean }
 
 /** What has been asked for, and what came of it. */
 class Session {
@@ -49,7 +49,7 @@ const pool = (session: Session) =>
     ...patient,
     maxChildren,
     key: (key) => key,
-    child: (key: string, job: Job): AnyChild => {
+    child: (key: string, job: TestChild.Options): AnyChild => {
       const name = `${key}${session.made.length}`
       session.made.push(name)
       session.names.set(key, name)
@@ -59,10 +59,12 @@ const pool = (session: Session) =>
 
 type Pool = Effect.Success<ReturnType<typeof pool>>
 
+const hangs = (kit: Kit, name: string): boolean => ["starting", "stopping"].includes(kit.state(name))
+
 const perform = Effect.fnUntraced(function*(session: Session, pool: Pool, action: Action) {
-  const { key, restart, slowStop } = action
+  const { key, restart, stops } = action
   const { answers, handles, kit, runs } = session
-  const job: Job = { restart, slowStop, starts: [action.first, ...action.next] } as Job
+  const job: TestChild.Options = { restart, stops, starts: [action.first, ...action.next] }
   const ask = <A, E>(call: Effect.Effect<A, E>) => Effect.forkChild(call, { startImmediately: true })
   const keep = (handle: DynamicSupervisor.ChildHandle) => void handles.push(handle)
   const name = session.names.get(key)
@@ -93,19 +95,22 @@ const perform = Effect.fnUntraced(function*(session: Session, pool: Pool, action
       if (name !== undefined && kit.isUp(name)) yield* kit.crash(name)
       break
     case "return":
-      if (name !== undefined && kit.isUp(name)) yield* kit.leave(name, Effect.void)
+      if (name !== undefined && kit.isUp(name)) yield* kit.return(name)
       break
     case "release":
-      if (name !== undefined) yield* kit.release(name)
+      if (name !== undefined && hangs(kit, name)) yield* kit.release(name)
+      break
+    case "fail":
+      if (name !== undefined && kit.state(name) === "starting") yield* kit.crash(name)
   }
-  yield* settle
+  yield* VirtualTime.settle
 })
 
 /** What is up is listed, once for its key, and no more than there may be; and what is listed runs, unless it is busy. */
 const look = Effect.fnUntraced(function*(session: Session, pool: Pool) {
   const asked = yield* Effect.forkChild(pool.countChildren, { startImmediately: true })
   session.answers.push(asked)
-  yield* settle
+  yield* VirtualTime.settle
   const isIdle = asked.pollUnsafe() !== undefined
   const { children } = yield* pool.tree
   const ids = children.map(({ id }) => id)
@@ -126,7 +131,7 @@ const look = Effect.fnUntraced(function*(session: Session, pool: Pool) {
 const releaseAll = Effect.fnUntraced(function*(session: Session) {
   const isWaiting = () => session.answers.some((answer) => answer.pollUnsafe() === undefined)
   for (let round = 0; round < 50 && isWaiting(); round++) {
-    for (const name of session.made) yield* session.kit.release(name)
+    for (const name of session.made) if (hangs(session.kit, name)) yield* session.kit.release(name)
   }
   assert.isFalse(isWaiting(), "every call is answered")
 })
@@ -136,7 +141,7 @@ describe("DynamicSupervisor", () => {
     "keeps its books whatever happens, answers every call, and leaves nothing",
     { actions: Schema.Array(Action).check(Schema.isMinLength(15), Schema.isMaxLength(40)) },
     ({ actions }) =>
-      withQuiet(Effect.gen(function*() {
+      VirtualTime.run(Effect.gen(function*() {
         const session = new Session()
         const scope = yield* Scope.make()
         const supervisor = yield* Scope.provide(pool(session), scope)
@@ -150,7 +155,7 @@ describe("DynamicSupervisor", () => {
         yield* releaseAll(session)
         assert.isAtMost((yield* Fiber.join(counting)).specs, maxChildren)
         const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-        yield* pass("1 hour")
+        yield* TestClock.adjust("1 hour")
         assert.isDefined(closing.pollUnsafe())
         assert.deepStrictEqual(session.made.filter((name) => session.kit.isUp(name)), [])
         // Whoever waits for an end has heard of it.

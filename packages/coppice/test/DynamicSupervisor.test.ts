@@ -1,9 +1,10 @@
+import { type TestChild, VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Backoff, Child, ChildRef, DynamicSupervisor, ExitReason, Supervisor, type SupervisorEvent } from "coppice"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { collected, heapUsed } from "./support/garbage.ts"
-import { type AnyChild, type Kit, patient, rule as test, type WorkerOptions } from "./support/kit.ts"
-import { pass, settle } from "./support/quiet.ts"
+import { type AnyChild, type Kit, patient, rule as test } from "./support/kit.ts"
 
 const rule = (sentence: string, run: Parameters<typeof test>[2]): void => test("DynamicSupervisor", sentence, run)
 
@@ -16,7 +17,7 @@ const keyed = (kit: Kit, options: { readonly maxChildren?: number } = {}) =>
   DynamicSupervisor.make("pool", {
     ...patient,
     ...options,
-    child: (id: string, job: Child.Options & WorkerOptions = {}): AnyChild => kit.child(id, job),
+    child: (id: string, job: TestChild.Options = {}): AnyChild => kit.child(id, job),
     key: (id) => id
   })
 
@@ -46,10 +47,10 @@ describe("ensureChild", () => {
     (kit) =>
       Effect.gen(function*() {
         const pool = yield* keyed(kit)
-        const call = pool.ensureChild("a", { starts: ["hold"] })
+        const call = pool.ensureChild("a", { starts: ["hang"] })
         const calls = yield* now(Effect.all([call, call, call], { concurrency: "unbounded" }))
-        yield* settle
-        assert.deepStrictEqual(kit.take(), ["hold a"])
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(kit.take(), ["hang a"])
         yield* kit.release("a")
         const handles = yield* Fiber.join(calls)
         assert.deepStrictEqual(handles.map(({ incarnation, path }) => [path, incarnation]), [
@@ -66,10 +67,10 @@ describe("ensureChild", () => {
   rule("starts a child for each call whose predecessor's start has failed", (kit) =>
     Effect.gen(function*() {
       const pool = yield* keyed(kit)
-      const call = tag(pool.ensureChild("a", { starts: ["hold-fail", "fail", "ok"] }))
+      const call = tag(pool.ensureChild("a", { starts: ["hang", "fail", "ok"] }))
       const calls = yield* now(Effect.all([call, call, call, call], { concurrency: "unbounded" }))
-      yield* settle
-      yield* kit.release("a")
+      yield* VirtualTime.settle
+      yield* kit.crash("a")
       assert.deepStrictEqual(yield* Fiber.join(calls), ["ChildStartFailed", "ChildStartFailed", "ok", "ok"])
       assert.strictEqual(kit.attempts("a"), 3)
     }))
@@ -113,12 +114,12 @@ describe("startChild", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const pool = yield* Scope.provide(keyed(kit), scope)
-      yield* pool.startChild("up", { slowStop: true })
-      const starting = yield* now(tag(pool.startChild("slow", { starts: ["hold"] })))
+      yield* pool.startChild("up", { stops: "hang" })
+      const starting = yield* now(tag(pool.startChild("slow", { starts: ["hang"] })))
       const queued = yield* now(tag(pool.startChild("queued")))
-      yield* settle
+      yield* VirtualTime.settle
       const closing = yield* now(Scope.close(scope, Exit.void))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(starting.pollUnsafe(), Exit.succeed("SupervisorDown"))
       yield* kit.release("up")
       assert.deepStrictEqual(queued.pollUnsafe(), Exit.succeed("SupervisorDown"))
@@ -147,7 +148,7 @@ describe("startChild", () => {
           Effect.provide(Pool.layer.pipe(Layer.provide(Layer.succeed(Db, { name: "the supervisor's", number: 1 })))),
           Effect.forkChild
         )
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(seen[0], "the supervisor's, one of 1")
       })
   )
@@ -161,7 +162,7 @@ describe("run", () => {
       yield* kit.crash("a")
       yield* kit.crash("a")
       assert.isUndefined(running.pollUnsafe())
-      yield* kit.leave("a", Effect.void)
+      yield* kit.return("a")
       assert.deepStrictEqual(running.pollUnsafe(), Exit.succeed(ExitReason.normal))
       const crashing = yield* now(pool.run("a", { restart: "temporary" }))
       yield* kit.crash("a")
@@ -173,9 +174,9 @@ describe("run", () => {
   rule("stops the child when it is interrupted, and waits until it is gone", (kit) =>
     Effect.gen(function*() {
       const pool = yield* keyed(kit)
-      const running = yield* now(pool.run("a", { slowStop: true }))
+      const running = yield* now(pool.run("a", { stops: "hang" }))
       const interrupting = yield* now(Fiber.interrupt(running))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(kit.take(), ["start a", "stop a"])
       assert.isUndefined(interrupting.pollUnsafe())
       yield* kit.release("a")
@@ -188,14 +189,14 @@ describe("run", () => {
     (kit) =>
       Effect.gen(function*() {
         const pool = yield* keyed(kit)
-        const slow = yield* now(pool.run("slow", { starts: ["hold"] }))
+        const slow = yield* now(pool.run("slow", { starts: ["hang"] }))
         const behind = yield* now(pool.run("behind"))
         const other = yield* now(pool.startChild("other"))
-        yield* settle
+        yield* VirtualTime.settle
         yield* Fiber.interrupt(behind)
         yield* Fiber.interrupt(slow)
-        yield* settle
-        assert.deepStrictEqual(kit.take(), ["hold slow", "start other"])
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(kit.take(), ["hang slow", "start other"])
         assert.isDefined(other.pollUnsafe())
         assert.strictEqual((yield* pool.countChildren).specs, 1)
       })
@@ -204,10 +205,10 @@ describe("run", () => {
   rule("calls off the restart of its child when it is interrupted", (kit) =>
     Effect.gen(function*() {
       const pool = yield* keyed(kit)
-      const running = yield* now(pool.run("a", { starts: ["ok", "hold"] }))
+      const running = yield* now(pool.run("a", { starts: ["ok", "hang"] }))
       yield* kit.crash("a")
       yield* Fiber.interrupt(running)
-      assert.deepStrictEqual(kit.take(), ["start a", "exit a", "hold a"])
+      assert.deepStrictEqual(kit.take(), ["start a", "crash a", "hang a"])
       assert.strictEqual((yield* pool.countChildren).specs, 0)
     }))
 
@@ -220,10 +221,10 @@ describe("run", () => {
         })
       const outer = Child.effect("outer", Effect.suspend(() => Effect.asVoid(pool.run("inner"))))
       yield* pool.startChild("outer", outer as AnyChild)
-      yield* settle
+      yield* VirtualTime.settle
       assert.strictEqual((yield* pool.countChildren).specs, 2)
       yield* pool.terminateChild("outer")
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(kit.take(), ["start inner", "stop inner"])
       assert.strictEqual((yield* pool.countChildren).specs, 0)
     }))
@@ -235,8 +236,8 @@ describe("run", () => {
         Array.from({ length: 5 }, (_, i) => tag(pool.run(`job ${i}`, { restart: "temporary" }))),
         { concurrency: "unbounded" }
       ))
-      yield* settle
-      for (let i = 0; i < 3; i++) yield* kit.leave(`job ${i}`, Effect.void)
+      yield* VirtualTime.settle
+      for (let i = 0; i < 3; i++) yield* kit.return(`job ${i}`)
       assert.deepStrictEqual(yield* Fiber.join(running), ["ok", "ok", "ok", "MaxChildrenReached", "MaxChildrenReached"])
     }))
 })
@@ -261,7 +262,7 @@ describe("a handle", () => {
       const users = yield* pool.startChild("users")
       const using = yield* now(tag(users.use(() => Effect.never)))
       yield* pool.exitChild(users, ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(using.pollUnsafe(), Exit.succeed("ChildDown"))
       yield* users.terminate
       assert.strictEqual(yield* tag(users.use(() => Effect.void)), "ChildUnavailable")
@@ -271,7 +272,7 @@ describe("a handle", () => {
       const last = yield* pool.startChild("last")
       const patientUse = yield* now(tag(last.use(() => Effect.never)))
       yield* pool.exitChild(last, ExitReason.shutdown())
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(patientUse.pollUnsafe(), Exit.succeed("ChildDown"))
       assert.strictEqual((yield* last.await)._tag, "Shutdown")
     }))
@@ -290,13 +291,13 @@ describe("a handle", () => {
       const pool = yield* DynamicSupervisor.make("pool", { child: () => Child.layer("db", layer) })
       const db = yield* pool.startChild()
       yield* pool.exitChild(db, ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       const use = (patience: number) => tag(db.use(() => Effect.sync(() => kit.note("used")), { patience }))
       assert.strictEqual(yield* use(0), "ChildUnavailable")
       const waiting = yield* now(use(1000))
-      yield* pass(999)
+      yield* TestClock.adjust(999)
       yield* Deferred.succeed(hold, undefined)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(waiting.pollUnsafe(), Exit.succeed("ok"))
       assert.deepStrictEqual(kit.take(), ["used"])
     }))
@@ -315,7 +316,7 @@ describe("a handle", () => {
       )
       const db = yield* pool.startChild()
       yield* pool.exitChild(db, ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       const using = yield* now(tag(db.use(() => Effect.void)))
       const ended = yield* now(db.await)
       yield* Scope.close(scope, Exit.void)
@@ -341,10 +342,10 @@ describe("a handle", () => {
       })
       const db = yield* pools[0]!.startChild()
       yield* pools[0]!.exitChild(db, ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       const using = yield* now(tag(db.use(() => Effect.void)))
       yield* app.exitChild("pool", ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       assert.lengthOf(pools, 2)
       assert.deepStrictEqual(using.pollUnsafe(), Exit.succeed("ChildUnavailable"))
     }))
@@ -360,12 +361,12 @@ describe("a handle", () => {
       const running = yield* now(pool.run("orders"))
       const first = yield* now(use)
       yield* Fiber.interrupt(running)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(first.pollUnsafe(), Exit.succeed("ChildUnavailable"))
       const starting = yield* now(tag(pool.startChild("orders")))
       const second = yield* now(use)
       yield* Deferred.fail(hold, "no disk")
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(starting.pollUnsafe(), Exit.succeed("ChildStartFailed"))
       assert.deepStrictEqual(second.pollUnsafe(), Exit.succeed("ChildUnavailable"))
     }))
@@ -383,9 +384,9 @@ describe("a handle", () => {
         const db = yield* pool.startChild("users")
         const use = db.use(() => Effect.never)
         const using = yield* now(tag(Effect.catchTag(use, "ChildDown", () => Effect.retry(use, { times: 3 }))))
-        yield* settle
+        yield* VirtualTime.settle
         yield* end(db)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(using.pollUnsafe(), Exit.succeed("ChildUnavailable"))
       }
     }))
@@ -438,7 +439,7 @@ describe("the service", () => {
           yield* tag(Pool.useChild(a, () => Effect.void).pipe(Effect.catchDefect(() => Effect.void))),
           "ok"
         )
-        yield* settle
+        yield* VirtualTime.settle
         // A transient child that ends cleanly is not kept here.
         assert.deepStrictEqual(
           events.flatMap((event) => event._tag === "ChildExited" ? [[event.path, event.verdict]] : []),
@@ -503,9 +504,9 @@ describe("memory", () => {
         // The handle would keep the services that it has.
         const { id } = yield* pool.startChild()
         yield* pool.exitChild(id, ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         yield* pool.terminateChild(id)
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(made.length, 2)
         for (const big of made) assert.isTrue(yield* collected(big))
       })
@@ -532,7 +533,7 @@ describe("a child that waits for its restart", () => {
         assert.strictEqual(yield* tag(pool.startChild("b")), "MaxChildrenReached")
         assert.strictEqual(yield* tag(pool.startChild("a")), "ChildRestarting")
         assert.strictEqual(yield* tag(pool.ensureChild("a")), "ChildRestarting")
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(kit.take(), ["start a"])
         assert.deepStrictEqual(yield* pool.countChildren, { specs: 1, active: 1, supervisors: 0, workers: 1 })
       })
@@ -548,7 +549,7 @@ describe("a child that waits for its restart", () => {
         assert.strictEqual((yield* Fiber.join(waiting))._tag, "Failure")
         assert.strictEqual(yield* tag(pool.startChild("a")), "ok")
         assert.deepStrictEqual(kit.take(), ["start a"])
-        yield* pass("1 minute")
+        yield* TestClock.adjust("1 minute")
         assert.deepStrictEqual(kit.take(), [])
       })
   )

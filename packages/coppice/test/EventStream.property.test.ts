@@ -1,4 +1,4 @@
-import { Invariants } from "@coppice/testing"
+import { Invariants, VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Backoff,
@@ -10,7 +10,7 @@ import {
   SupervisorEvent
 } from "coppice"
 import { Effect, Layer, Schedule, Schema } from "effect"
-import { pass, settle, withQuiet } from "./support/quiet.ts"
+import { TestClock } from "effect/testing"
 import { type Anything, Lever, World } from "./support/world.ts"
 
 type Event = SupervisorEvent.SupervisorEvent
@@ -300,7 +300,7 @@ const perform = Effect.fnUntraced(function*(
     case "terminate": {
       planner.read({ _tag: "Terminating", path })
       // Its events are told before that.
-      const told = Effect.andThen(settle, Effect.sync(() => planner.read({ _tag: "Terminated", path })))
+      const told = Effect.andThen(VirtualTime.settle, Effect.sync(() => planner.read({ _tag: "Terminated", path })))
       return yield* call(Effect.ensuring(supervisor.terminateChild(id), told))
     }
     case "restart":
@@ -344,20 +344,20 @@ const play = Effect.fnUntraced(function*({ actions, rests, tree }: Case, world: 
     stranger.compare(shown)
   })
   const happen = Effect.gen(function*() {
-    yield* settle
-    yield* pass("2 seconds")
+    yield* VirtualTime.settle
+    yield* TestClock.adjust("2 seconds")
     for (const action of actions) {
       yield* perform(rig, planner, action)
-      yield* action.wait === 0 ? settle : pass(action.wait)
+      yield* action.wait === 0 ? VirtualTime.settle : TestClock.adjust(action.wait)
       yield* compare
     }
-    if (rests) yield* pass("1 minute")
+    if (rests) yield* TestClock.adjust("1 minute")
   })
   const stop = Effect.gen(function*() {
     for (const supervisor of rig.handles.values()) stranger.learn(yield* supervisor.tree)
     stranger.read({ _tag: "Closing" })
     launched.interruptUnsafe()
-    yield* pass("10 minutes")
+    yield* TestClock.adjust("10 minutes")
     yield* rig.letGo
   })
   yield* Effect.ensuring(happen, stop)
@@ -384,7 +384,7 @@ describe("the event stream of any tree, whatever happens to it", () => {
     { example: Case },
     ({ example }) => {
       const world = new World()
-      return withQuiet(world.provide(Effect.gen(function*() {
+      return VirtualTime.run(world.provide(Effect.gen(function*() {
         const { events, violations } = yield* play(example, world)
         for (const event of events) seen.add(event._tag)
         if (violations.length > 0) assert.fail(violations.join("\n"))

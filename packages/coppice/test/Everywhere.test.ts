@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, SupervisionTree, Supervisor, type SupervisorError } from "coppice"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, LayerMap, Logger, ManagedRuntime, Queue, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, patient } from "./support/kit.ts"
-import { pass, settle } from "./support/quiet.ts"
 import { crash, failureOf, type Given, Ledger } from "./support/resources.ts"
 import { answer, collect, Lever, scenario, type World } from "./support/world.ts"
 
@@ -29,7 +30,7 @@ const appOf = (...children: ReadonlyArray<Given>): Effect.Effect<
   Supervisor.Supervisor,
   SupervisorError.ChildStartFailed,
   Scope.Scope
-> => Effect.tap(Supervisor.make("app", { strategy: "one-for-one", ...patient, children }), () => settle)
+> => Effect.tap(Supervisor.make("app", { strategy: "one-for-one", ...patient, children }), () => VirtualTime.settle)
 
 /** The paths of all that runs below a supervisor, and its own. */
 const pathsOf = (supervisor: Supervisor.Supervisor): Effect.Effect<ReadonlyArray<string>> =>
@@ -133,11 +134,11 @@ describe("a supervisor built inside a child", () => {
           assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"], "the host restarts")
           assert.deepStrictEqual(yield* pathsOf(app), paths)
           yield* kit.crash("a")
-          assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "start a", "start b"], "it gives up")
+          assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "start a", "start b"], "it gives up")
           assert.deepStrictEqual(yield* pathsOf(app), paths)
           assert.deepStrictEqual(world.takeMessages("Fatal"), [])
           yield* Effect.forkChild(Scope.close(scope, Exit.void))
-          yield* settle
+          yield* VirtualTime.settle
           assert.deepStrictEqual(kit.take(), ["stop z", "stop b", "stop a"])
         })
     )
@@ -182,9 +183,9 @@ describe("a supervisor built inside a child", () => {
           Child.layer("transient", Layer.merge(Layer.empty, oneShot("t")), { restart: "transient" })
         )
         kit.take()
-        yield* kit.leave("p", Effect.void)
-        yield* kit.leave("t", Effect.void)
-        assert.deepStrictEqual(kit.take(), ["exit p", "start p", "exit t"])
+        yield* kit.return("p")
+        yield* kit.return("t")
+        assert.deepStrictEqual(kit.take(), ["return p", "start p", "return t"])
         assert.deepStrictEqual(yield* pathsOf(app), [
           "app",
           "app/permanent",
@@ -207,7 +208,7 @@ describe("a supervisor built inside a child", () => {
         assert.deepStrictEqual((yield* pathsOf(app)).slice(1, 3), ["app/host", "app/host/inner"])
         kit.take()
         yield* Queue.offer(next, undefined)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"])
       }
     }))
@@ -273,7 +274,7 @@ describe("a supervisor built inside a child", () => {
           children: [host, body]
         }) {}
         const context = yield* Layer.build(Layer.provideMerge(App.layer, Inner.layer))
-        yield* settle
+        yield* VirtualTime.settle
         const app: Supervisor.Supervisor<any> = Context.get(context, App)
         assert.deepStrictEqual(seen, ["inner", "inner"])
         assert.deepStrictEqual(yield* pathsOf(app), ["app", "app/host", "app/body"])
@@ -283,7 +284,7 @@ describe("a supervisor built inside a child", () => {
         assert.deepStrictEqual(seen, ["inner", "inner", "inner", "inner"])
         assert.deepStrictEqual(kit.take(), [], "it does not restart with its users")
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "heard by nobody: inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "heard by nobody: inner"])
         assert.deepStrictEqual(world.takeMessages("Fatal").length, 1)
       })
   )
@@ -442,7 +443,7 @@ describe("a supervisor's layer object that is used twice at once", () => {
         yield* crash(app, "two")
         assert.deepStrictEqual(kit.take(), [])
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "start a", "start b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "start a", "start b"])
         assert.deepStrictEqual(
           (yield* app.tree).children.map(({ incarnation }) => incarnation),
           [2, 3, 3],
@@ -489,7 +490,7 @@ describe("a supervisor in a LayerMap", () => {
         assert.deepStrictEqual(kit.take(), ["start a", "start b"], "one for both")
         yield* crash(app, "two")
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b"])
         assert.deepStrictEqual(yield* incarnations(app), [2, 2])
         assert.deepStrictEqual(
           yield* pathsOf(app),
@@ -515,7 +516,7 @@ describe("a supervisor in a LayerMap", () => {
         assert.deepStrictEqual(kit.take(), [])
         assert.deepStrictEqual(yield* pathsOf(app), ["app", "app/one", "app/two", "app/three"])
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "heard by nobody: app/one/inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "heard by nobody: app/one/inner"])
         assert.strictEqual(world.takeMessages("Fatal").length, 1)
         assert.deepStrictEqual(yield* incarnations(app), [2, 1, 1])
       })
@@ -530,11 +531,11 @@ describe("a supervisor in a LayerMap", () => {
       yield* kit.crash("a")
       yield* kit.crash("b")
       assert.deepStrictEqual(kit.take(), [
-        "exit a",
+        "crash a",
         "stop b",
         "start a",
         "start b",
-        "exit b",
+        "crash b",
         "stop a",
         "start a",
         "start b"
@@ -553,9 +554,9 @@ describe("a supervisor in a LayerMap", () => {
         assert.deepStrictEqual(kit.take(), [])
         yield* app.terminateChild("two")
         if (idleTimeToLive === "10 seconds") {
-          yield* pass("9 seconds")
+          yield* TestClock.adjust("9 seconds")
           assert.deepStrictEqual(kit.take(), [])
-          yield* pass("1 second")
+          yield* TestClock.adjust("1 second")
         }
         assert.deepStrictEqual(kit.take(), ["stop b", "stop a"])
       }
@@ -581,7 +582,7 @@ describe("a supervisor in a LayerMap", () => {
           ...patient,
           children: [Child.layer("maps", Layer.effect(Maps, making)), uses("one"), uses("two")]
         })
-        yield* settle
+        yield* VirtualTime.settle
         const paths = [
           "app",
           "app/maps",
@@ -596,7 +597,7 @@ describe("a supervisor in a LayerMap", () => {
         yield* crash(app, "two")
         assert.deepStrictEqual(kit.take(), [])
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "start a", "start b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "start a", "start b"])
         assert.deepStrictEqual(yield* incarnations(app), [2, 2, 3])
         assert.deepStrictEqual(yield* pathsOf(app), paths)
       })
@@ -613,7 +614,7 @@ describe("a supervisor in a LayerMap", () => {
         assert.deepStrictEqual(yield* pathsOf(app), ["app", "app/one", "app/two"])
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "heard by nobody: inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "heard by nobody: inner"])
         assert.deepStrictEqual(yield* incarnations(app), [1, 1])
       })
   )
@@ -638,7 +639,7 @@ describe("a ManagedRuntime started in a child", () => {
         yield* crash(app, "host")
         assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"], "the runtime is disposed of")
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "heard by nobody: inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "heard by nobody: inner"])
         assert.deepStrictEqual(world.takeMessages("Fatal"), [
           "a: a root supervisor gave up and stays stopped; nothing restarts it"
         ])
@@ -670,7 +671,7 @@ describe("a ManagedRuntime started in a child", () => {
           assert.deepStrictEqual(kit.take(), [])
           yield* kit.crash("a")
           const path = inherits ? "app/host/inner" : "inner"
-          assert.deepStrictEqual(kit.take(), ["exit a", "stop b", `heard by nobody: ${path}`])
+          assert.deepStrictEqual(kit.take(), ["crash a", "stop b", `heard by nobody: ${path}`])
           assert.strictEqual(world.takeMessages("Fatal").length, 1)
           yield* Effect.forEach(runtimes, (runtime) => runtime.disposeEffect)
         }
@@ -745,7 +746,7 @@ describe("a ManagedRuntime started in a child", () => {
       assert.strictEqual(Context.get(yield* runtime.contextEffect, Handle).path, "inner")
       world.kit.take()
       yield* world.kit.crash("a")
-      assert.deepStrictEqual(world.kit.take(), ["exit a", "stop b", "heard by nobody: inner"])
+      assert.deepStrictEqual(world.kit.take(), ["crash a", "stop b", "heard by nobody: inner"])
     }))
 })
 
@@ -805,12 +806,12 @@ describe("a root", () => {
           kit.take()
           world.takeLines()
           yield* kit.crash("b")
-          assert.deepStrictEqual(kit.take(), ["exit b", "stop a", "heard by nobody: inner"])
+          assert.deepStrictEqual(kit.take(), ["crash b", "stop a", "heard by nobody: inner"])
           assert.deepStrictEqual(world.takeMessages("Fatal"), [
             "b: a root supervisor gave up and stays stopped; nothing restarts it"
           ])
           assert.include(failureOf(yield* Fiber.join(waiting)), "inner gave up on \"b\"")
-          yield* pass("1 hour")
+          yield* TestClock.adjust("1 hour")
           assert.strictEqual((yield* root.tree).state, "failed")
           assert.include(failureOf(yield* Effect.exit(root.restartChild("a"))), "inner has ended")
           assert.deepStrictEqual(kit.take(), [])
@@ -828,7 +829,7 @@ describe("a root", () => {
           const root = yield* Scope.provide(build(world, rootOf(world)), scope)
           kit.take()
           yield* Effect.forkChild(Scope.close(scope, Exit.void))
-          yield* settle
+          yield* VirtualTime.settle
           assert.deepStrictEqual(kit.take(), ["stop b", "stop a"])
           assert.strictEqual(yield* ended(root), "shut down")
           assert.deepStrictEqual(world.takeMessages("Error", "Fatal"), [])
@@ -860,7 +861,7 @@ describe("a root", () => {
         )
         const three = Layer.mergeAll(Layer.fresh(named), Layer.fresh(named), Layer.fresh(named))
         const launched = yield* Effect.forkChild(Supervisor.launch(three))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(paths.splice(0), ["root", "root#2", "root#3"])
         yield* Fiber.interrupt(launched)
         yield* Layer.build(three)
@@ -905,7 +906,7 @@ describe("a supervisor that outlives what it was built in", () => {
         assert.deepStrictEqual(kit.take(), [])
         assert.deepStrictEqual(yield* pathsOf(first!), ["app/host/first", "app/host/first/a1", "app/host/first/b1"])
         yield* kit.crash("a1")
-        assert.deepStrictEqual(kit.take(), ["exit a1", "stop b1", "heard by nobody: app/host/first"])
+        assert.deepStrictEqual(kit.take(), ["crash a1", "stop b1", "heard by nobody: app/host/first"])
         assert.deepStrictEqual(world.takeMessages("Fatal").length, 1)
         assert.deepStrictEqual([yield* ended(first!), yield* ended(second!), yield* ended(app)], [
           "gave up",
@@ -931,7 +932,7 @@ describe("a supervisor that outlives what it was built in", () => {
       assert.strictEqual(yield* ended(first!), "no")
       kit.take()
       yield* kit.crash("b2")
-      assert.deepStrictEqual(kit.take(), ["exit b2", "stop a2", "heard by nobody: app/host/second"])
+      assert.deepStrictEqual(kit.take(), ["crash b2", "stop a2", "heard by nobody: app/host/second"])
       yield* Scope.close(outside, Exit.void)
       assert.deepStrictEqual(kit.take(), ["stop b1", "stop a1"])
     }))
@@ -959,10 +960,10 @@ describe("a supervisor that outlives what it was built in", () => {
         )
         kit.take()
         yield* kit.crash("a1")
-        assert.deepStrictEqual(kit.take(), ["exit a1", "stop b1", "heard by nobody: app/host/inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a1", "stop b1", "heard by nobody: app/host/inner"])
         assert.strictEqual(lives, 2)
         yield* kit.crash("a2")
-        assert.deepStrictEqual(kit.take(), ["exit a2", "stop b2", "start a3", "start b3"])
+        assert.deepStrictEqual(kit.take(), ["crash a2", "stop b2", "start a3", "start b3"])
         assert.strictEqual(lives, 3)
         yield* Scope.close(outside, Exit.void)
       })
@@ -1006,11 +1007,11 @@ describe("a supervisor that outlives what it was built in", () => {
         yield* app.terminateChild("host")
         kit.take()
         yield* Deferred.succeed(gate, undefined)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["start a", "start b"])
         assert.deepStrictEqual(yield* pathsOf(app), ["app", "app/z"])
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "heard by nobody: app/host/inner"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "heard by nobody: app/host/inner"])
         assert.strictEqual(world.takeMessages("Fatal").length, 1)
       }),
     { "app/host": 1 }
@@ -1032,17 +1033,17 @@ describe("a supervisor that outlives what it was built in", () => {
           const launched = yield* Effect.forkChild(Effect.exit(Supervisor.launch(
             Layer.merge(root, Layer.effectDiscard(orphans(world, outside)))
           )))
-          yield* settle
+          yield* VirtualTime.settle
           if (end === "interrupted") yield* Fiber.interrupt(launched)
           else yield* lever.pull(Effect.fail("down"))
           assert.isDefined(launched.pollUnsafe())
           kit.take()
           world.takeLines()
           yield* kit.crash("a1")
-          assert.deepStrictEqual(kit.take(), ["exit a1", "stop b1", "heard by nobody: first"])
+          assert.deepStrictEqual(kit.take(), ["crash a1", "stop b1", "heard by nobody: first"])
           assert.strictEqual(world.takeMessages("Fatal").length, 1)
           yield* kit.crash("b2")
-          assert.deepStrictEqual(kit.take(), ["exit b2", "stop a2", "heard by nobody: second"])
+          assert.deepStrictEqual(kit.take(), ["crash b2", "stop a2", "heard by nobody: second"])
           yield* Scope.close(outside, Exit.void)
         }
       })
@@ -1068,13 +1069,13 @@ describe("a supervisor that outlives what it was built in", () => {
           })
         ))
         yield* Deferred.succeed(stop, undefined)
-        yield* settle
+        yield* VirtualTime.settle
         kit.take()
         yield* kit.crash("a1")
-        assert.deepStrictEqual(kit.take(), ["exit a1", "stop b1"])
+        assert.deepStrictEqual(kit.take(), ["crash a1", "stop b1"])
         assert.strictEqual((yield* app.tree).children[0]!.incarnation, 2)
         yield* kit.crash("a2")
-        assert.deepStrictEqual(kit.take(), ["exit a2", "stop b2", "heard by nobody: app/host/second"])
+        assert.deepStrictEqual(kit.take(), ["crash a2", "stop b2", "heard by nobody: app/host/second"])
         yield* Scope.close(outside, Exit.void)
       })
   )
@@ -1102,7 +1103,7 @@ describe("a fiber that has outlived its child", () => {
       yield* crash(app, "one")
       yield* app.terminateChild("two")
       yield* Deferred.succeed(gate, undefined)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(answers.map((line) => line.slice(0, 7)), ["Success", "Success"])
     }))
 
@@ -1117,9 +1118,9 @@ describe("a fiber that has outlived its child", () => {
       }))
       const app = yield* appOf(Child.effect("host", stubborn), world.kit.child("other"))
       yield* Effect.forkChild(app.terminateChild("host"))
-      yield* pass("5 seconds")
+      yield* TestClock.adjust("5 seconds")
       yield* Deferred.succeed(gate, undefined)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(answers.map((line) => line.slice(0, 7)), ["Success"])
     }))
 
@@ -1167,7 +1168,7 @@ describe("a nested launch", () => {
         const events = yield* collect(app)
         kit.take()
         yield* kit.crash("x1")
-        assert.deepStrictEqual(kit.take(), ["exit x1", "stop x2", "stop y2", "stop y1"])
+        assert.deepStrictEqual(kit.take(), ["crash x1", "stop x2", "stop y2", "stop y1"])
         const exited = (yield* events.take).filter(({ _tag, path }) => _tag === "ChildExited" && path === "app/host")
         assert.deepStrictEqual(exited.map((event) => event._tag === "ChildExited" ? event.reason._tag : ""), [
           "Failure"
@@ -1192,7 +1193,7 @@ describe("a nested launch", () => {
           )
           kit.take()
           yield* Queue.offer(next, undefined)
-          yield* settle
+          yield* VirtualTime.settle
           assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"])
         }
       })

@@ -1,7 +1,8 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Child, ExitReason, Supervisor, SupervisorError } from "coppice"
 import { Cause, Context, Effect, Exit, Layer, Option, Schema } from "effect"
-import { pass, settle } from "./support/quiet.ts"
+import { TestClock } from "effect/testing"
 import { answer, type Anything, collect, scenario } from "./support/world.ts"
 
 const fail = Cause.makeFailReason
@@ -363,7 +364,7 @@ describe("the message of a supervisor that gave up", () => {
         strategy: "one-for-one",
         children: [Child.effect("job", Effect.void), Child.effect("other", Effect.never)]
       })
-      yield* settle
+      yield* VirtualTime.settle
       const error = yield* answer(Effect.flip(app.await))
       assert.strictEqual(error.pattern, "returned")
       assert.deepStrictEqual(error.message.split("\n"), [
@@ -386,7 +387,7 @@ describe("the message of a supervisor that gave up", () => {
         intensity: 0,
         children: [Child.supervisor("nested", nested)]
       })
-      yield* world.kit.leave("job", Effect.void)
+      yield* world.kit.return("job")
       const error = yield* answer(Effect.flip(app.await))
       assert.strictEqual(
         error.message.split("\n").at(-1),
@@ -413,7 +414,7 @@ describe("the message of a supervisor that gave up", () => {
           intensity: 2,
           children: [Child.supervisor("nested", nested)]
         })
-        yield* pass("1 minute")
+        yield* TestClock.adjust("1 minute")
         const error = yield* answer(Effect.flip(app.await))
         assert.strictEqual(error.reason._tag, "StartFailed")
         assert.include(error.message, "Likely cause: app/nested/job returned normally but is permanent")
@@ -428,7 +429,7 @@ describe("the message of a supervisor that gave up", () => {
         children: [world.kit.child("a"), world.kit.child("b")]
       })
       yield* world.kit.crash("a")
-      yield* world.kit.leave("b", Effect.void)
+      yield* world.kit.return("b")
       const error = yield* answer(Effect.flip(app.await))
       assert.strictEqual(error.pattern, "mixed")
       assert.notInclude(error.message, "Likely cause")

@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 /** What the run time says about the mistakes that newcomers make, word for word. */
 import { assert, describe } from "@effect/vitest"
 import { Child, ChildRef, SupervisionTree, Supervisor, SupervisorError } from "coppice"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option } from "effect"
-import { pass, settle } from "./support/quiet.ts"
+import { TestClock } from "effect/testing"
 import { answer, collect, scenario } from "./support/world.ts"
 
 class Db extends Context.Service<Db, { readonly query: Effect.Effect<number> }>()("coppice/test/Messages.test/Db") {
@@ -240,7 +241,7 @@ describe("what the run time says to", () => {
           children: [Child.supervisor("storage", Storage)]
         })
         const launched = yield* Effect.forkChild(message(Supervisor.launch(App)))
-        yield* pass("4 seconds")
+        yield* TestClock.adjust("4 seconds")
         assert.strictEqual(
           yield* answer(Fiber.join(launched)),
           "app/storage/db panicked: disk full\n" +
@@ -301,7 +302,7 @@ describe("what the run time says to", () => {
         children: [Child.layer("db", Db.layer, { ref: DbRef })]
       })
       const use = yield* Effect.forkChild(message(DbRef.use(() => Effect.never)))
-      yield* settle
+      yield* VirtualTime.settle
       yield* answer(app.terminateChild("db"))
       assert.strictEqual(
         use.pollUnsafe()?.pipe(Exit.getSuccess, Option.getOrUndefined),
@@ -330,7 +331,7 @@ describe("what the run time says to", () => {
             children: [Child.layer("cache", cache)]
           })
           const events = yield* collect(app)
-          yield* pass("2 seconds")
+          yield* TestClock.adjust("2 seconds")
           return {
             tree: SupervisionTree.toText(yield* app.tree),
             log: world.takeMessages("Error", "Warn"),

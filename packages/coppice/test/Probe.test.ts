@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Backoff, Child, ChildRef, ExitReason, type Probe, SupervisionTree, Supervisor } from "coppice"
-import { Cause, Context, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, patient, states } from "./support/kit.ts"
-import { now, pass, settle } from "./support/quiet.ts"
 import { type Given, given } from "./support/resources.ts"
 import { answer, type Anything, collect, scenario } from "./support/world.ts"
 
@@ -24,7 +25,7 @@ class Patient {
 
   readonly check: Effect.Effect<unknown, Anything> = Effect.suspend(() => {
     this.most = Math.max(this.most, ++this.active)
-    return Effect.andThen(Effect.map(now, (time) => this.times.push(time)), this.how)
+    return Effect.andThen(Effect.map(Clock.currentTimeMillis, (time) => this.times.push(time)), this.how)
   }).pipe(Effect.ensuring(Effect.sync(() => this.active--)))
 
   /** The times since this was asked last. */
@@ -58,7 +59,8 @@ const kinds: Record<string, (options: Child.Options) => Given> = {
 }
 
 /** A supervisor whose start takes time. */
-const begin = <E>(making: Effect.Effect<Handle, E, Scope.Scope>) => Effect.tap(Effect.forkChild(making), () => settle)
+const begin = <E>(making: Effect.Effect<Handle, E, Scope.Scope>) =>
+  Effect.tap(Effect.forkChild(making), () => VirtualTime.settle)
 
 describe("readiness", () => {
   for (const [kind, make] of Object.entries(kinds)) {
@@ -72,16 +74,16 @@ describe("readiness", () => {
             strategy: "one-for-one",
             children: [kit.child("before"), make({ readiness: { check: patient.check } }), kit.child("after")]
           }))
-          yield* pass("3 seconds")
+          yield* TestClock.adjust("3 seconds")
           assert.deepStrictEqual(patient.take(), [0, 1000, 2000, 3000])
           assert.deepStrictEqual(kit.take(), ["start before"])
           assert.isUndefined(making.pollUnsafe())
           patient.how = Effect.void
-          yield* pass("1 second")
+          yield* TestClock.adjust("1 second")
           assert.deepStrictEqual(kit.take(), ["start after"])
           const app = yield* answer(Fiber.join(making))
           assert.deepStrictEqual(yield* states(app), { before: "running", a: "running", after: "running" })
-          yield* pass("1 minute")
+          yield* TestClock.adjust("1 minute")
           assert.deepStrictEqual(patient.take(), [4000])
         })
     )
@@ -95,9 +97,9 @@ describe("readiness", () => {
             make({ readiness: { check: failing }, startTimeout: "2500 millis" })
           ]
         }))
-        yield* pass(2499)
+        yield* TestClock.adjust(2499)
         assert.isUndefined(making.pollUnsafe())
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         const error = yield* answer(Effect.flip(Fiber.join(making)))
         assert.deepStrictEqual(error.reason, ExitReason.startTimedOut(2500))
         assert.deepStrictEqual(world.kit.take(), ["start before", "stop before"])
@@ -118,15 +120,15 @@ describe("readiness", () => {
         const { take } = yield* collect(app)
         patient.how = failing
         yield* Effect.orDie(app.exitChild("a", ExitReason.killed))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(yield* states(app), { a: "starting" })
         assert.strictEqual((yield* node(app, "a")).ready, false)
         assert.match(SupervisionTree.toText(yield* app.tree), /a {2}starting, not ready, 1 restart/)
         assert.deepStrictEqual((yield* tags(take)).slice(-2), ["ChildStarting app/a", "ChildStarted app/a"])
         patient.how = Effect.void
-        yield* pass(4999)
+        yield* TestClock.adjust(4999)
         assert.deepStrictEqual(yield* states(app), { a: "starting" })
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         assert.deepStrictEqual(yield* states(app), { a: "running" })
         assert.strictEqual((yield* node(app, "a")).ready, true)
         assert.deepStrictEqual(yield* tags(take), ["ChildReady app/a"])
@@ -137,13 +139,13 @@ describe("readiness", () => {
   scenario("is not spoken of before the child has started, nor when it has ended", ({ kit }) =>
     Effect.gen(function*() {
       const app: Handle = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
-      const slow = kit.child("a", { starts: ["hold"], readiness: { check: Effect.void }, restart: "transient" })
+      const slow = kit.child("a", { starts: ["hang"], readiness: { check: Effect.void }, restart: "transient" })
       yield* Effect.forkChild(Effect.orDie(app.startChild(slow)))
-      yield* settle
+      yield* VirtualTime.settle
       assert.isFalse("ready" in (yield* node(app, "a")))
       yield* kit.release("a")
       assert.strictEqual((yield* node(app, "a")).ready, true)
-      yield* kit.leave("a", Effect.void)
+      yield* kit.return("a")
       assert.isFalse("ready" in (yield* node(app, "a")))
     }))
 
@@ -178,10 +180,10 @@ describe("readiness", () => {
       const using = yield* Effect.forkChild(
         Effect.provide(ServerRef.use(({ number }) => Effect.succeed(number)), ref)
       )
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       assert.isUndefined(using.pollUnsafe())
       patient.how = Effect.void
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* answer(Fiber.join(using)), 7)
       yield* Fiber.join(making)
     }))
@@ -194,10 +196,10 @@ describe("readiness", () => {
         strategy: "one-for-one",
         children: [Child.layer("server", Layer.succeed(Server, server), { readiness: { check } })]
       }))
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       server.open = true
       assert.isUndefined(making.pollUnsafe())
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       yield* answer(Fiber.join(making))
     }))
 
@@ -216,7 +218,7 @@ describe("readiness", () => {
           ]
         ) {
           const making = yield* begin(Supervisor.make("app", { strategy: "one-for-one", children: [child] }))
-          yield* pass("1500 millis")
+          yield* TestClock.adjust("1500 millis")
           const error = yield* answer(Effect.flip(Fiber.join(making)))
           assert.strictEqual(error.reason._tag, "StartFailed")
           assert.include(error.message, told)
@@ -255,11 +257,11 @@ describe("readiness", () => {
         })
         patient.how = failing
         yield* Effect.orDie(app.exitChild("a", ExitReason.killed))
-        yield* pass("10 seconds")
-        yield* pass("2 seconds")
+        yield* TestClock.adjust("10 seconds")
+        yield* TestClock.adjust("2 seconds")
         assert.deepStrictEqual((yield* node(app, "a")).lastExit?.reason, ExitReason.startTimedOut(2000))
         patient.how = Effect.void
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "running" })
         assert.strictEqual((yield* node(app, "a")).restarts, 2)
       })
@@ -304,9 +306,9 @@ describe("readiness", () => {
       patient.how = failing
       kit.take()
       yield* kit.crash("after")
-      assert.deepStrictEqual(kit.take(), ["exit after", "stop before", "start before"])
+      assert.deepStrictEqual(kit.take(), ["crash after", "stop before", "start before"])
       patient.how = Effect.void
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(kit.take(), ["start after"])
     }))
 
@@ -318,10 +320,10 @@ describe("readiness", () => {
         strategy: "one-for-one",
         children: [Child.effect("a", idle, { readiness: { check: patient.check, timeout: 300, interval: 700 } })]
       }))
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(patient.take(), [0, 1000, 2000])
       patient.how = Effect.void
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       yield* answer(Fiber.join(making))
       assert.strictEqual(patient.most, 1)
     }))
@@ -367,7 +369,7 @@ describe("liveness", () => {
     Effect.gen(function*() {
       const patient = new Patient()
       yield* one({ check: patient.check })
-      yield* pass("30 seconds")
+      yield* TestClock.adjust("30 seconds")
       assert.deepStrictEqual(patient.take(), [0, 10_000, 20_000, 30_000])
     }))
 
@@ -378,9 +380,9 @@ describe("liveness", () => {
         const patient = new Patient()
         patient.how = Effect.sleep("500 millis")
         yield* one({ check: patient.check, startPeriod: "1 minute", interval: "2 seconds" })
-        yield* pass(59_999)
+        yield* TestClock.adjust(59_999)
         assert.deepStrictEqual(patient.take(), [])
-        yield* pass(5001)
+        yield* TestClock.adjust(5001)
         assert.deepStrictEqual(patient.take(), [60_000, 62_500, 65_000])
       })
   )
@@ -408,10 +410,10 @@ describe("liveness", () => {
         const patient = new Patient()
         patient.how = failing
         const { app, take } = yield* one({ check: patient.check, interval: "1 second", failureThreshold: 3 })
-        yield* pass(1999)
+        yield* TestClock.adjust(1999)
         assert.deepStrictEqual(yield* states(app), { a: "running" })
         patient.how = Effect.fail({ message: "connection refused" })
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         const { incarnation, lastExit, restarts } = yield* node(app, "a")
         assert.deepStrictEqual([incarnation, restarts], [2, 1])
         const reason = lastExit?.reason
@@ -430,13 +432,13 @@ describe("liveness", () => {
         const { app } = yield* one({ check: patient.check, interval: "1 second" })
         for (let time = 0; time < 5; time++) {
           patient.how = failing
-          yield* pass("2 seconds")
+          yield* TestClock.adjust("2 seconds")
           patient.how = Effect.void
-          yield* pass("1 second")
+          yield* TestClock.adjust("1 second")
         }
         assert.strictEqual((yield* node(app, "a")).incarnation, 1)
         patient.how = failing
-        yield* pass("3 seconds")
+        yield* TestClock.adjust("3 seconds")
         assert.strictEqual((yield* node(app, "a")).incarnation, 2)
       })
   )
@@ -444,7 +446,7 @@ describe("liveness", () => {
   scenario("names its check where it has a name", () =>
     Effect.gen(function*() {
       const { app } = yield* one({ check: failing, name: "ping", failureThreshold: 1, startPeriod: "1 second" })
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       const { lastExit } = yield* node(app, "a")
       assert.strictEqual(ExitReason.format(lastExit!.reason), "is unhealthy: ping failed: no answer")
     }))
@@ -454,9 +456,9 @@ describe("liveness", () => {
       const patient = new Patient()
       patient.how = Effect.never
       const { app } = yield* one({ check: patient.check, failureThreshold: 1 })
-      yield* pass(999)
+      yield* TestClock.adjust(999)
       assert.strictEqual((yield* node(app, "a")).incarnation, 1)
-      yield* pass(1)
+      yield* TestClock.adjust(1)
       const { lastExit } = yield* node(app, "a")
       assert.strictEqual(
         ExitReason.format(lastExit!.reason),
@@ -468,9 +470,9 @@ describe("liveness", () => {
     scenario(`check that ${how} has failed`, () =>
       Effect.gen(function*() {
         const { app } = yield* one({ check, failureThreshold: 2, interval: "1 second" })
-        yield* pass(999)
+        yield* TestClock.adjust(999)
         assert.strictEqual((yield* node(app, "a")).incarnation, 1)
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         assert.strictEqual((yield* node(app, "a")).lastExit?.reason._tag, "Unhealthy")
       }))
   }
@@ -490,17 +492,17 @@ describe("liveness", () => {
           event._tag === "ChildHealthChanged" ? [[event.timeMillis, event.health]] : []
         ))
       assert.strictEqual(yield* health, "unknown")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* health, "unknown")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* health, "healthy")
       patient.how = failing
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       assert.strictEqual(yield* health, "failing")
       patient.how = Effect.void
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* health, "failing")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* health, "healthy")
       assert.deepStrictEqual(yield* changes, [[2000, "healthy"], [3000, "failing"], [6000, "healthy"]])
       const json = Schema.fromJsonString(Schema.toCodecJson(SupervisionTree.Node))
@@ -526,13 +528,13 @@ describe("liveness", () => {
           ]
         })
         patient.how = failing
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.strictEqual((yield* node(app, "a")).health, "failing")
         assert.match(SupervisionTree.toText(yield* app.tree), /a {2}running, failing/)
         yield* Effect.orDie(app.exitChild("a", ExitReason.killed))
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual((yield* node(app, "a")).health, "unknown")
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.strictEqual((yield* node(app, "a")).incarnation, 2)
         assert.isUndefined((yield* node(app, "b")).health)
         assert.doesNotHaveAnyKeys(yield* node(app, "b"), ["health", "ready"])
@@ -557,10 +559,10 @@ describe("liveness", () => {
         strategy: "one-for-one",
         children: [Child.layer("server", layer, { liveness: { check, interval: "1 second", failureThreshold: 1 } })]
       })
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       servers[0]!.open = false
-      yield* pass("1 second")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(checked, [1, 1, 1, 2, 2])
     }))
 
@@ -570,7 +572,7 @@ describe("liveness", () => {
       () =>
         Effect.gen(function*() {
           const { app } = yield* one({ check: failing, failureThreshold: 1, startPeriod: "1 second" }, { restart })
-          yield* pass("1 second")
+          yield* TestClock.adjust("1 second")
           assert.deepStrictEqual(yield* states(app), restart === "transient" ? { a: "running" } : {})
         })
     )
@@ -583,7 +585,7 @@ describe("liveness", () => {
         intensity: 2,
         children: [Child.effect("a", idle, { liveness: { check: failing, failureThreshold: 1, startPeriod: 100 } })]
       })
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* ended(app), "gave up")
       const error = yield* Effect.flip(app.await)
       assert.include(error.message, "app/a is unhealthy: liveness failed: no answer")
@@ -593,9 +595,9 @@ describe("liveness", () => {
     Effect.gen(function*() {
       const liveness = { check: failing, failureThreshold: 1, startPeriod: "1 second" } as const
       const { app } = yield* one(liveness, { backoff: Backoff.fixed("5 seconds") })
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* states(app), { a: "restarting" })
-      yield* pass("5 seconds")
+      yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(yield* states(app), { a: "running" })
     }))
 
@@ -617,7 +619,7 @@ describe("liveness", () => {
       kit.take()
       patient.how = failing
       yield* Effect.forkChild(Effect.andThen(Effect.sleep(1500), Effect.sync(() => patient.how = Effect.void)))
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(kit.take().slice(0, 4), ["stop b", "stop c", "start b", "start c"])
     }))
 
@@ -628,14 +630,14 @@ describe("liveness", () => {
         const patient = new Patient()
         patient.how = Effect.uninterruptible(Effect.sleep("5 seconds"))
         const { app } = yield* one({ check: patient.check, interval: "1 second", failureThreshold: 100 })
-        yield* pass("20 seconds")
+        yield* TestClock.adjust("20 seconds")
         assert.strictEqual(patient.most, 1)
         // Each goes on for 5 seconds, and is looked at every second.
         assert.deepStrictEqual(patient.take(), [0, 5000, 10_000, 15_000, 20_000])
         assert.strictEqual((yield* node(app, "a")).health, "failing")
         assert.match(SupervisionTree.toText(yield* app.tree), /a {2}running, failing/)
         patient.how = Effect.void
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
       })
   )
 
@@ -649,7 +651,7 @@ describe("liveness", () => {
         strategy: "one-for-one",
         children: [Child.effect("a", idle, { liveness: { check: connection, interval: "1 second" } })]
       })
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(kit.take(), ["open", "close", "open", "close"])
     }))
 
@@ -666,10 +668,10 @@ describe("liveness", () => {
           const patient = new Patient()
           patient.how = Effect.never
           const { app } = yield* one({ check: patient.check, interval: "1 second" })
-          yield* pass(1)
+          yield* TestClock.adjust(1)
           const before = { living: world.living(), timers: world.timers }
           yield* Effect.orDie(stop(app))
-          yield* settle
+          yield* VirtualTime.settle
           assert.strictEqual(patient.active, how === "a restart" ? 1 : 0)
           const after = { living: world.living(), timers: world.timers }
           assert.deepStrictEqual(after, how === "a restart" ? before : { living: {}, timers: 0 })
@@ -683,17 +685,17 @@ describe("liveness", () => {
       const { kit } = world
       const app: Handle = yield* Supervisor.make("app", {
         strategy: "one-for-one",
-        children: [kit.child("a", { stubborn: true, shutdown: "1 second", liveness: { check: patient.check } })]
+        children: [kit.child("a", { stops: "deaf", shutdown: "1 second", liveness: { check: patient.check } })]
       })
       const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       yield* answer(Fiber.join(terminating))
       patient.take()
-      yield* pass("1 hour")
+      yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(patient.take(), [])
       assert.deepStrictEqual(world.living(), { "app/a": 1 })
       assert.strictEqual(world.timers, 0)
-      yield* kit.leave("a", Effect.void)
+      yield* kit.return("a")
     }))
 
   scenario(
@@ -706,11 +708,11 @@ describe("liveness", () => {
           children: [kit.child("a", { liveness: { check: patient.check, interval: "1 second" } })]
         })
         const { take } = yield* collect(app)
-        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
-        yield* settle
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
+        yield* VirtualTime.settle
         yield* kit.crash("a")
         patient.how = failing
-        yield* pass("5 seconds")
+        yield* TestClock.adjust("5 seconds")
         assert.deepStrictEqual(yield* tags(take), ["ChildStarting app/slow"])
         patient.how = Effect.void
         yield* kit.release("slow")
@@ -727,7 +729,7 @@ describe("liveness", () => {
           Child.make("b", Effect.succeed(Effect.void), { restart: "transient", liveness: { check: patient.check } })
         ]
       })
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "stopped" })
       assert.deepStrictEqual(patient.take(), [])
     }))
@@ -746,7 +748,7 @@ describe("liveness", () => {
         const { take } = yield* collect(app)
         patient.how = failing
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-        yield* pass("4 seconds")
+        yield* TestClock.adjust("4 seconds")
         yield* answer(Fiber.join(terminating))
         assert.deepStrictEqual(patient.take(), [])
         assert.deepStrictEqual(yield* tags(take), ["ChildStopped app/a"])
@@ -767,10 +769,10 @@ describe("liveness", () => {
           })
         ]
       }))
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(liveness.take(), [])
       readiness.how = Effect.void
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual([readiness.take(), liveness.take()], [[0, 1000, 2000, 3000], [3000, 4000]])
       yield* Fiber.join(making)
     }))
@@ -783,7 +785,7 @@ describe("liveness", () => {
         if (incarnation === 1) return yield* Child.exit("had enough")
       })
       const { app } = yield* one({ check, startPeriod: "1 second" })
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       const { incarnation, lastExit } = yield* node(app, "a")
       assert.deepStrictEqual([incarnation, lastExit?.reason], [2, ExitReason.shutdown("had enough")])
     }))

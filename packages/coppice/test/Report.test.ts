@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ExitReason, Supervisor, SupervisorError } from "coppice"
 import { Cause, Context, Effect, ErrorReporter, Exit, Layer, References, Scope, Stream, Tracer } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, patient } from "./support/kit.ts"
-import { pass, settle } from "./support/quiet.ts"
 import { answer, Lever, type Line, scenario } from "./support/world.ts"
 
 const crash = (message: string) => ExitReason.fromExit(Exit.fail(message))
@@ -109,7 +110,7 @@ describe("the log line", () => {
           children: [world.kit.child("a"), world.kit.child("b"), world.kit.child("done", { restart: "transient" })]
         })
         yield* Scope.provide(make, scope).pipe(Effect.provideService(References.MinimumLogLevel, "Debug"))
-        yield* world.kit.leave("done", Effect.void)
+        yield* world.kit.return("done")
         yield* answer(Scope.close(scope, Exit.void))
         const lines = world.takeLines()
         assert.deepStrictEqual(brief(lines), [
@@ -162,7 +163,7 @@ describe("the log line", () => {
           strategy: "one-for-one",
           children: [world.kit.child("a"), world.kit.child("b")]
         })
-        yield* world.kit.leave("a", Effect.void)
+        yield* world.kit.return("a")
         const lines = world.takeLines()
         assert.deepStrictEqual(brief(lines), [["Warn", "restarting child (1 of 3 restarts)", "app", "a"]])
         assert.strictEqual(lines[0]?.fields["reason"], "returned normally")
@@ -223,7 +224,7 @@ describe("giving up", () => {
         assert.deepStrictEqual(escalated, [error])
         assert.strictEqual(escalated[0], error)
         assert.strictEqual((yield* app.tree).state, "failed")
-        yield* pass("1 hour")
+        yield* TestClock.adjust("1 hour")
         assert.deepStrictEqual(world.takeLines(), [])
         assert.strictEqual(world.kit.attempts("a"), 1)
         assert.strictEqual((yield* answer(Effect.flip(app.countChildren)))._tag, "SupervisorDown")
@@ -242,7 +243,7 @@ describe("giving up", () => {
           onEscalation: () => Effect.sync(() => escalated++)
         })
         const launched = yield* Effect.forkScoped(Effect.flip(Supervisor.launch(layer)))
-        yield* settle
+        yield* VirtualTime.settle
         yield* world.kit.crash("a")
         const exit = launched.pollUnsafe()
         assert.isTrue(exit !== undefined && Exit.isSuccess(exit) && exit.value._tag === "RestartIntensityExceeded")
@@ -310,7 +311,7 @@ describe("giving up", () => {
           strategy: "one-for-one",
           children: [Child.effect("host", host), world.kit.child("b")]
         })
-        yield* settle
+        yield* VirtualTime.settle
         yield* answer(app.terminateChild("host"))
         world.takeLines()
         yield* lever.pull(Effect.fail("crash"))
@@ -329,7 +330,7 @@ describe("giving up", () => {
         children: [world.kit.child("a", { restart: "transient", significant: true }), world.kit.child("b")],
         onEscalation: () => Effect.sync(() => escalated++)
       })
-      yield* world.kit.leave("a", Effect.void)
+      yield* world.kit.return("a")
       assert.strictEqual(yield* ended(app), "shut down")
       assert.deepStrictEqual(world.takeLines(), [])
       assert.strictEqual(escalated, 0)
@@ -361,7 +362,7 @@ describe("what goes wrong in a stop", () => {
       Effect.gen(function*() {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-one",
-          children: [world.kit.child("a", { failsWhenAsked: true }), world.kit.child("b")]
+          children: [world.kit.child("a", { stops: "fail" }), world.kit.child("b")]
         })
         yield* answer(app.terminateChild("a"))
         const lines = world.takeLines()
@@ -400,7 +401,7 @@ describe("what goes wrong in a stop", () => {
             children: [Child.make("a", start), world.kit.child("b")]
           })
           yield* Effect.forkChild(app.terminateChild("a"))
-          yield* pass("5 seconds")
+          yield* TestClock.adjust("5 seconds")
           const what = waitingFor === "fiber" ? "its fiber does not end" : "its finalizers do not end"
           const [slow, ...others] = world.takeLines()
           const whatIsSlow = waitingFor === "fiber" ? "fiber" : "finalizers"
@@ -428,15 +429,15 @@ describe("what goes wrong in a stop", () => {
           ]
         })
         yield* Effect.forkChild(app.terminateChild("quick"))
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(world.takeMessages("Warn", "Error"), [])
         yield* Effect.forkChild(app.terminateChild("slow"))
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(
           world.takeMessages("Warn", "Error"),
           ["slow: waiting for the finalizers of a child to end, without a bound"]
         )
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(world.takeMessages("Warn", "Error"), [])
       })
   )
@@ -467,7 +468,7 @@ describe("what goes wrong in a stop", () => {
           scope
         )
         for (const { id } of children) yield* Effect.forkChild(app.terminateChild(id))
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         for (const lever of [fiber, finalizer, half]) yield* lever!.pull(Effect.void)
         world.takeLines()
         yield* Scope.close(scope, Exit.void)
@@ -567,7 +568,7 @@ describe("everything a child runs", () => {
           ]
         })
         const app: Supervisor.Supervisor = yield* make.pipe(Effect.withTracer(tracer))
-        yield* settle
+        yield* VirtualTime.settle
         yield* lever.pull(Effect.fail("crash"))
         yield* answer(app.terminateChild("make"))
         const expected = {
@@ -599,7 +600,7 @@ describe("everything a child runs", () => {
         children: [Child.effect("a", Effect.andThen(Effect.logWarning("a"), Effect.never))]
       }).pipe(Effect.annotateLogs({ service: "shop" }))
       yield* app.startChild(Child.effect("b", Effect.andThen(Effect.logWarning("b"), Effect.never)))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(world.takeLines().map((line) => line.fields), [
         { service: "shop", "coppice.path": "app/a", "coppice.incarnation": 1 },
         { service: "shop", "coppice.path": "app/b", "coppice.incarnation": 1 }
@@ -670,7 +671,7 @@ describe("an error reporter", () => {
         intensity: 3,
         children: [Child.effect("a", Effect.fail(error)), world.kit.child("b")]
       }).pipe(Effect.provide(layer))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(crashes.map((crashed) => crashed.incarnation), [1, 2, 3, 4])
       assert.strictEqual(new Set(crashes).size, 4)
       assert.isTrue(crashes.every((crashed) => crashed.cause === error))
@@ -717,13 +718,13 @@ describe("an error reporter", () => {
             Child.supervisor("n", nested)
           ]
         }).pipe(Effect.provide(layer))
-        yield* world.kit.leave("a", Effect.void)
-        yield* world.kit.leave("b", Effect.void)
+        yield* world.kit.return("a")
+        yield* world.kit.return("b")
         yield* answer(app.terminateChild("a"))
         yield* answer(app.restartChild("a"))
         yield* app.exitChild("a", ExitReason.shutdown("drain"))
-        yield* settle
-        yield* world.kit.leave("leaf", Effect.void)
+        yield* VirtualTime.settle
+        yield* world.kit.return("leaf")
         assert.deepStrictEqual(crashes, [])
       })
   )

@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Backoff, Child, ExitReason, RestartPolicy, Supervisor } from "coppice"
-import { Duration, Effect, Pull, Schedule, Schema } from "effect"
+import { Clock, Duration, Effect, Pull, Schedule, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { patient, states } from "./support/kit.ts"
-import { now, pass, settle } from "./support/quiet.ts"
 import { collect, scenario } from "./support/world.ts"
 
 const { RestartPolicy: Policy } = RestartPolicy
@@ -144,7 +145,7 @@ describe("the options of a policy", () => {
 describe("a child with a policy", () => {
   const make = Effect.fnUntraced(function*(body: Effect.Effect<void, string>, policy: RestartPolicy.RestartPolicy) {
     const starts: Array<number> = []
-    const started = Effect.map(now, (time) => starts.push(time))
+    const started = Effect.map(Clock.currentTimeMillis, (time) => starts.push(time))
     const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
       strategy: "one-for-one",
       ...patient,
@@ -162,11 +163,11 @@ describe("a child with a policy", () => {
     () =>
       Effect.gen(function*() {
         const { app, starts } = yield* make(Effect.fail("port taken"), RestartPolicy.make())
-        yield* pass("1 hour")
+        yield* TestClock.adjust("1 hour")
         assert.deepStrictEqual(starts, [0, 500, 1500, 3500])
         assert.deepStrictEqual(yield* states(app), { a: "failed", b: "running" })
         yield* app.restartChild("a")
-        yield* pass("1 hour")
+        yield* TestClock.adjust("1 hour")
         assert.lengthOf(starts, 8)
       })
   )
@@ -175,7 +176,7 @@ describe("a child with a policy", () => {
     Effect.gen(function*() {
       const policy = RestartPolicy.make({ maxRestarts: 1, resetAfterMillis: 10_000 })
       const { app, starts } = yield* make(Effect.andThen(Effect.sleep("10 seconds"), Effect.fail("crash")), policy)
-      yield* pass("100 seconds")
+      yield* TestClock.adjust("100 seconds")
       assert.isAtLeast(starts.length, 9)
       assert.deepStrictEqual((yield* states(app))["b"], "running")
     }))
@@ -183,20 +184,20 @@ describe("a child with a policy", () => {
   scenario("on-failure is not restarted when it returns; always is; never is not at all", () =>
     Effect.gen(function*() {
       const onFailure = yield* make(Effect.void, RestartPolicy.make())
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(yield* states(onFailure.app), { a: "stopped", b: "running" })
       const always = yield* make(Effect.void, RestartPolicy.make({ mode: "always" }))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(yield* states(always.app), { a: "restarting", b: "running" })
       const never = yield* make(Effect.fail("crash"), RestartPolicy.make({ mode: "never" }))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(yield* states(never.app), { b: "running" })
     }))
 
   scenario("of no restarts runs once", () =>
     Effect.gen(function*() {
       const { app, starts } = yield* make(Effect.void, RestartPolicy.make({ mode: "always", maxRestarts: 0 }))
-      yield* pass("1 hour")
+      yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(starts, [0])
       assert.deepStrictEqual(yield* states(app), { a: "failed", b: "running" })
     }))

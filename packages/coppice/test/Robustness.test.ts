@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ExitReason, SupervisionTree, Supervisor, SupervisorError } from "coppice"
-import { Cause, Context, Effect, ErrorReporter, Exit, Fiber, Layer, Logger, Scheduler, Scope } from "effect"
+import { Cause, Clock, Context, Effect, ErrorReporter, Exit, Fiber, Layer, Logger, Scheduler, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { type AnyChild, ended, patient, states } from "./support/kit.ts"
-import { now, pass, settle } from "./support/quiet.ts"
 import { answer, type Anything, collect, Lever, scenario, type World } from "./support/world.ts"
 
 /** A supervisor with these children and a witness, by which to see that it lives. */
@@ -104,7 +105,7 @@ describe("a start that throws", () => {
       Effect.gen(function*() {
         const app = yield* supervise(world)
         const starting = yield* Effect.forkChild(Effect.flip(app.startChild(child)))
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         const error = yield* Fiber.join(starting)
         assert.strictEqual(error._tag, "ChildStartFailed")
         assert.include(error.message, "trap")
@@ -121,7 +122,7 @@ describe("a start that throws", () => {
         intensity: 3,
         children: [Child.make("a", Effect.sync(() => starts++ === 0 ? Effect.fail("crash") : trap()))]
       })
-      yield* settle
+      yield* VirtualTime.settle
       assert.strictEqual(starts, 4)
       const error = yield* answer(Effect.flip(app.await))
       assert.strictEqual(error.pattern, "failed-to-start")
@@ -245,7 +246,7 @@ describe("an observer that throws", () => {
         Child.effect("a", observed(Effect.void), { restart: "transient" }),
         Child.make("b", Effect.succeed(observed(Effect.fail("crash"))), { restart: "temporary" })
       )
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(yield* states(app), { a: "stopped", witness: "running" })
       assert.include(world.takeMessages("Error"), "an observer of a fiber threw")
       yield* survives(world, app)
@@ -289,7 +290,7 @@ describe("an observer that throws", () => {
           Child.make("a", Effect.as(finalizer, Effect.uninterruptible(lever.wait)))
         )
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-        yield* pass("5 seconds")
+        yield* TestClock.adjust("5 seconds")
         assert.isDefined(terminating.pollUnsafe())
         yield* survives(world, app)
         yield* lever.pull(Effect.void)
@@ -305,7 +306,7 @@ describe("an observer that throws", () => {
         const slow = Child.make("slow", Effect.as(lever.wait, Effect.never))
         const calling = yield* Effect.forkChild(observed(Effect.exit(app.startChild(slow))))
         const refused = yield* Effect.forkChild(observed(Effect.exit(app.terminateChild("slow" as never))))
-        yield* settle
+        yield* VirtualTime.settle
         yield* lever.pull(Effect.void)
         assert.isDefined(calling.pollUnsafe())
         assert.isDefined(refused.pollUnsafe())
@@ -328,7 +329,7 @@ describe("an observer that throws", () => {
           (nested) => Effect.andThen(Effect.forkDetach(observed(Effect.exit(nested.await))), Effect.never)
         )
         const app: Supervisor.Supervisor = yield* supervise(world, Child.effect("host", host))
-        yield* settle
+        yield* VirtualTime.settle
         yield* lever.pull(Effect.fail("crash"))
         assert.strictEqual(yield* incarnationOf(app, "host"), 2)
         yield* survives(world, app)
@@ -348,7 +349,7 @@ describe("an observer that throws", () => {
           onEscalation: () => Effect.sync(() => escalated++)
         })
         yield* Effect.forkDetach(observed(Effect.exit(app.await)))
-        yield* settle
+        yield* VirtualTime.settle
         yield* lever.pull(Effect.fail("crash"))
         assert.strictEqual(escalated, 1)
         assert.strictEqual(yield* ended(app), "gave up")
@@ -388,7 +389,7 @@ describe("whatever a child ends with", () => {
                 Child.make("a", Effect.suspend(() => starts++ === 0 ? Effect.succeed(Effect.fail("crash")) : how))
               ]
             })
-            yield* settle
+            yield* VirtualTime.settle
             const error = yield* answer(Effect.flip(app.await))
             assert.include(error.message, "app gave up on \"a\": 2 restarts needed within 5 s, 1 allowed")
             assert.isBelow(error.message.length, 2000)
@@ -430,9 +431,9 @@ describe("whatever a child ends with", () => {
       Effect.gen(function*() {
         const app: Supervisor.Supervisor = yield* supervise(world, Child.effect("a", Effect.never))
         yield* app.exitChild("a", ExitReason.shutdown(value))
-        yield* settle
+        yield* VirtualTime.settle
         yield* app.exitChild("a", ExitReason.failure(value))
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(yield* incarnationOf(app, "a"), 3)
         yield* survives(world, app)
       }))
@@ -468,7 +469,7 @@ describe("a start that never returns", () => {
         const scope = yield* Scope.make()
         const app = yield* Scope.provide(supervise(world), scope)
         const starting = yield* Effect.forkChild(Effect.flip(app.startChild(child)))
-        yield* settle
+        yield* VirtualTime.settle
         yield* answer(Scope.close(scope, Exit.void))
         assert.deepStrictEqual(
           starting.pollUnsafe(),
@@ -481,9 +482,9 @@ describe("a start that never returns", () => {
       Effect.gen(function*() {
         const app = yield* supervise(world)
         const starting = yield* Effect.forkChild(Effect.flip(app.startChild(child)))
-        yield* settle
+        yield* VirtualTime.settle
         yield* app.exitChild("a" as never, ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         const exit = starting.pollUnsafe()
         assert.isTrue(exit !== undefined && Exit.isSuccess(exit) && exit.value._tag === "ChildStartFailed")
         yield* survives(world, app)
@@ -502,7 +503,7 @@ describe("a start that never returns", () => {
             Layer.effectDiscard(Effect.andThen(first, Effect.forkScoped(Effect.andThen(lever.wait, Child.exit()))))
           )
         yield* Scope.provide(supervise(world, crashing), scope)
-        yield* settle
+        yield* VirtualTime.settle
         yield* lever.pull(kind === "make" ? Effect.fail("crash") : Effect.void)
         assert.strictEqual(starts, 2)
         yield* answer(Scope.close(scope, Exit.void))
@@ -523,9 +524,9 @@ describe("a start that never returns", () => {
           Effect.addFinalizer(() => Effect.sync(() => released++))
         ))
         yield* Effect.forkChild(Effect.exit(app.startChild(Child.make("a", Effect.as(acquire, Effect.never)))))
-        yield* settle
-        const closing = yield* Effect.forkChild(Effect.andThen(Scope.close(scope, Exit.void), now))
-        yield* pass("1 minute")
+        yield* VirtualTime.settle
+        const closing = yield* Effect.forkChild(Effect.andThen(Scope.close(scope, Exit.void), Clock.currentTimeMillis))
+        yield* TestClock.adjust("1 minute")
         assert.deepStrictEqual(closing.pollUnsafe(), Exit.succeed(5000))
         assert.include(world.takeMessages("Error"), "a: child abandoned: its fiber does not end")
         yield* lever.pull(Effect.void)
@@ -548,10 +549,10 @@ describe("a finalizer that never returns", () => {
         )
         const events = yield* collect(app)
         yield* lever.pull(Effect.fail("crash"))
-        yield* pass(2999)
+        yield* TestClock.adjust(2999)
         assert.deepStrictEqual(yield* states(app), { a: "restarting", witness: "running" })
         yield* events.take
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         assert.deepStrictEqual(
           (yield* events.take)[0],
           { _tag: "ChildAbandoned", path: "app/a", incarnation: 1, timeMillis: 3000, waitingFor: "scope" }
@@ -576,7 +577,7 @@ describe("a finalizer that never returns", () => {
         })
         const app: Supervisor.Supervisor = yield* supervise(world, Child.make("a", start))
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-        yield* pass("5 seconds")
+        yield* TestClock.adjust("5 seconds")
         assert.isDefined(terminating.pollUnsafe())
         assert.deepStrictEqual(order, [])
         yield* lever.pull(Effect.void)
@@ -589,9 +590,9 @@ describe("a finalizer that never returns", () => {
       const app = yield* supervise(world)
       const start = Effect.andThen(Effect.addFinalizer(() => Effect.never), Effect.fail("no database"))
       const starting = yield* Effect.forkChild(Effect.flip(app.startChild(Child.make("a", start))))
-      yield* pass(4999)
+      yield* TestClock.adjust(4999)
       assert.isUndefined(starting.pollUnsafe())
-      yield* pass(1)
+      yield* TestClock.adjust(1)
       assert.strictEqual((yield* Fiber.join(starting))._tag, "ChildStartFailed")
       assert.include(world.takeMessages("Error"), "a: child abandoned: its finalizers do not end")
       yield* survives(world, app)
@@ -620,10 +621,10 @@ describe("a fiber that swallows interruption", () => {
         const app: Supervisor.Supervisor = yield* supervise(world, stubborn(lever, released))
         const events = yield* collect(app)
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-        yield* pass(4999)
+        yield* TestClock.adjust(4999)
         assert.isUndefined(terminating.pollUnsafe())
         assert.deepStrictEqual(released, [])
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         assert.isDefined(terminating.pollUnsafe())
         assert.deepStrictEqual(released, [1])
         assert.deepStrictEqual(yield* events.take, [
@@ -653,7 +654,7 @@ describe("a fiber that swallows interruption", () => {
         const lever = new Lever()
         const app: Supervisor.Supervisor = yield* supervise(world, stubborn(lever, []))
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-        yield* pass("5 seconds")
+        yield* TestClock.adjust("5 seconds")
         yield* Fiber.join(terminating)
         yield* answer(app.restartChild("a"))
         const events = yield* collect(app)
@@ -678,9 +679,9 @@ describe("a fiber that swallows interruption", () => {
         children: [stubborn(lever, [], { shutdown: "1 second" }), world.kit.child("witness")]
       })
       yield* world.kit.crash("witness")
-      yield* pass(999)
+      yield* TestClock.adjust(999)
       assert.strictEqual(yield* incarnationOf(app, "a"), 1)
-      yield* pass(1)
+      yield* TestClock.adjust(1)
       assert.strictEqual(yield* incarnationOf(app, "a"), 2)
       yield* lever.pull(Effect.fail("late"))
       assert.strictEqual(yield* incarnationOf(app, "a"), 2)
@@ -698,7 +699,7 @@ describe("a fiber that swallows interruption", () => {
         )
         const first = lever
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         yield* Fiber.join(terminating)
         const pull = first.pull(Effect.void)
         yield* app.startChild(world.kit.child("b"))
@@ -721,9 +722,9 @@ describe("the bounds of a stop", () => {
           stubborn(lever, released, { shutdown: "brutal-kill" })
         )
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-        yield* pass(99)
+        yield* TestClock.adjust(99)
         assert.isUndefined(terminating.pollUnsafe())
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         assert.isDefined(terminating.pollUnsafe())
         assert.deepStrictEqual(released, [1])
         yield* lever.pull(Effect.void)
@@ -734,9 +735,9 @@ describe("the bounds of a stop", () => {
           children: [stubborn(other, [], { shutdown: "1 hour" })]
         })
         yield* killed.exitChild("a", ExitReason.killed)
-        yield* pass(99)
+        yield* TestClock.adjust(99)
         assert.strictEqual(yield* incarnationOf(killed, "a"), 1)
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         assert.strictEqual(yield* incarnationOf(killed, "a"), 2)
         yield* other.pull(Effect.void)
       })
@@ -769,15 +770,15 @@ describe("the bounds of a stop", () => {
       })
   )
 
-  scenario("hold for the fiber and its finalizers together", (world) =>
+  scenario("hang for the fiber and its finalizers together", (world) =>
     Effect.gen(function*() {
       const start = Effect.as(
         Effect.addFinalizer(() => Effect.sleep("2 seconds")),
         Effect.onInterrupt(Effect.never, () => Effect.sleep("2 seconds"))
       )
       const app: Supervisor.Supervisor = yield* supervise(world, Child.make("a", start, { shutdown: "3 seconds" }))
-      const terminating = yield* Effect.forkChild(Effect.andThen(app.terminateChild("a"), now))
-      yield* pass("10 seconds")
+      const terminating = yield* Effect.forkChild(Effect.andThen(app.terminateChild("a"), Clock.currentTimeMillis))
+      yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(terminating.pollUnsafe(), Exit.succeed(3000))
       assert.deepStrictEqual(world.takeMessages("Error"), ["a: child abandoned: its finalizers do not end"])
     }))
@@ -793,11 +794,11 @@ describe("the bounds of a stop", () => {
         world,
         Child.effect("a", Effect.andThen(nested, Effect.never), { shutdown: "2 seconds" })
       )
-      yield* settle
+      yield* VirtualTime.settle
       const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-      yield* pass(1999)
+      yield* TestClock.adjust(1999)
       assert.isUndefined(terminating.pollUnsafe())
-      yield* pass(1)
+      yield* TestClock.adjust(1)
       assert.isDefined(terminating.pollUnsafe())
       assert.deepStrictEqual(world.takeMessages("Error"), ["a: child abandoned: its finalizers do not end"])
       yield* lever.pull(Effect.void)
@@ -809,9 +810,9 @@ describe("the bounds of a stop", () => {
       const start = Effect.as(Effect.addFinalizer(() => Effect.sleep("1 second")), Effect.never)
       const app: Supervisor.Supervisor = yield* supervise(world, Child.make("a", start))
       const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-      yield* settle
+      yield* VirtualTime.settle
       assert.strictEqual(world.timers, 2)
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.isDefined(terminating.pollUnsafe())
       assert.strictEqual(world.timers, 0)
     }))
@@ -911,7 +912,7 @@ describe("what reports", () => {
       const launched = yield* Effect.forkChild(
         Effect.flip(Supervisor.launch(layer, { onEvent: () => Effect.die("teller") }))
       )
-      yield* settle
+      yield* VirtualTime.settle
       yield* lever.pull(Effect.fail("crash"))
       const exit = launched.pollUnsafe()
       assert.isTrue(exit !== undefined && Exit.isSuccess(exit), String(exit))
@@ -945,7 +946,7 @@ describe("what goes wrong on the way out", () => {
         Child.effect("a", Effect.onInterrupt(Effect.never, () => dies), { restart: "temporary" })
       )
       yield* app.exitChild("a", ExitReason.shutdown("drain"))
-      yield* settle
+      yield* VirtualTime.settle
       hasLine(world)
     }))
 
@@ -955,7 +956,7 @@ describe("what goes wrong on the way out", () => {
         world,
         Child.effect("a", Effect.onExit(Child.exit(), () => dies), { restart: "temporary" })
       )
-      yield* settle
+      yield* VirtualTime.settle
       yield* survives(world, app)
       hasLine(world)
     }))
@@ -974,7 +975,7 @@ describe("what goes wrong on the way out", () => {
           restart: "temporary"
         })
       )
-      yield* settle
+      yield* VirtualTime.settle
       yield* lever.pull(Effect.fail("crash"))
       hasLine(world)
     }))
@@ -985,7 +986,7 @@ describe("what goes wrong on the way out", () => {
       const app = yield* Scope.provide(supervise(world), scope)
       const start = Effect.onInterrupt(Effect.never, () => dies)
       yield* Effect.forkChild(Effect.exit(app.startChild(Child.make("a", start))))
-      yield* settle
+      yield* VirtualTime.settle
       yield* answer(Scope.close(scope, Exit.void))
       hasLine(world)
     }))
@@ -1001,7 +1002,7 @@ describe("a supervisor", () => {
         children: [world.kit.child("a")]
       })
       yield* world.kit.crash("a")
-      yield* pass("1 day")
+      yield* TestClock.adjust("1 day")
       yield* world.kit.crash("a")
       const error = yield* answer(Effect.flip(app.await))
       assert.include(error.message, "app gave up on \"a\": 2 restarts needed")
@@ -1047,7 +1048,7 @@ describe("a supervisor", () => {
           yield* app.terminateChild("a")
           yield* Scope.close(scope, Exit.void)
         }).pipe(Effect.provideService(Scheduler.Scheduler, eager))
-        yield* settle
+        yield* VirtualTime.settle
         const of = (what: string) => trace.filter((line) => line.startsWith(what)).map((line) => line.slice(-1))
         assert.sameMembers(of("stop"), of("start"))
         assert.deepStrictEqual(world.living(), {})
@@ -1110,13 +1111,13 @@ describe("nothing outlives the supervisor's scope", () => {
             Supervisor.make("app", { strategy, ...patient, children: busy(finalizers) }),
             scope
           )
-          yield* settle
+          yield* VirtualTime.settle
           for (const id of ["effect", "make", "layer", "one", "all", "inside", "making"] as const) {
             yield* app.exitChild(id, ExitReason.failure("crash"))
-            yield* settle
+            yield* VirtualTime.settle
           }
           yield* answer(app.terminateChild("make"))
-          yield* pass("10 seconds")
+          yield* TestClock.adjust("10 seconds")
           assert.isAbove(Object.keys(world.living()).length, 10)
 
           yield* answer(Scope.close(scope, Exit.void))
@@ -1136,7 +1137,7 @@ describe("nothing outlives the supervisor's scope", () => {
         intensity: 0,
         children: [...busy(finalizers), world.kit.child("bomb")]
       })
-      yield* settle
+      yield* VirtualTime.settle
       yield* world.kit.crash("bomb")
       assert.strictEqual(yield* ended(app), "gave up")
       assert.deepStrictEqual(world.living(), {})

@@ -1,11 +1,12 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Child, Supervisor } from "coppice"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, ManagedRuntime, Queue, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { connect, createServer, type Server, type Socket } from "node:net"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { patient, states } from "./support/kit.ts"
-import { pass, settle } from "./support/quiet.ts"
 import { crash, crashed, Db, failureOf, type Given, given, Ledger, Pool } from "./support/resources.ts"
 import { answer, scenario } from "./support/world.ts"
 
@@ -337,9 +338,9 @@ describe("what the surroundings have built", () => {
           yield* Layer.buildWithScope(layer, scope)
           ledger.take()
           const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-          yield* pass("1500 millis")
+          yield* TestClock.adjust("1500 millis")
           assert.deepStrictEqual(ledger.take(), ["close b 1"])
-          yield* pass("500 millis")
+          yield* TestClock.adjust("500 millis")
           assert.deepStrictEqual(ledger.take(), ["close a 1", "close pool 1"])
           assert.isDefined(closing.pollUnsafe())
         }
@@ -388,9 +389,9 @@ describe("what the surroundings have built", () => {
           Child.layer(id, Layer.provide(Layer.effectDiscard(Effect.map(Db, (db) => ledger.use(id, db))), db))
         const supervised = appOf("one-for-one", withPool(ledger, "a", slow), user("b"), withPool(ledger, "c", slow))
         const building = yield* Effect.forkChild(Layer.build(Layer.mergeAll(slow, db, supervised)))
-        yield* settle
+        yield* VirtualTime.settle
         yield* Deferred.succeed(gate, undefined)
-        yield* settle
+        yield* VirtualTime.settle
         const context = yield* Fiber.join(building)
         yield* crash(Context.get(context, App), "a")
         assert.strictEqual(Context.get(context, Pool).number, 1)
@@ -420,9 +421,9 @@ describe("what the surroundings have built", () => {
       const { build } = yield* inMap
       const supervised = appOf("one-for-one", Child.layer("a", Layer.provide(user, recovered)))
       const building = yield* Effect.forkChild(build(Layer.mergeAll(recovered, supervised)))
-      yield* settle
+      yield* VirtualTime.settle
       yield* Deferred.succeed(gate, undefined)
-      yield* settle
+      yield* VirtualTime.settle
       const app = Context.get(yield* Fiber.join(building), App)
       yield* crash(app, "a", 2)
       assert.notStrictEqual(got.at(-1), 0, "the failure of the surroundings is still there")
@@ -726,10 +727,10 @@ describe("what else a child builds", () => {
           }),
           scope
         ))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(ledger.open("pool"), [1, 2])
         building.interruptUnsafe()
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(ledger.take().slice(-2), ["close pool 2", "close pool 1"])
         yield* Scope.close(scope, Exit.void)
       })
@@ -750,11 +751,11 @@ describe("the old incarnation's resources", () => {
         })
         ledger.take()
         yield* crash(app, "a")
-        yield* pass("900 millis")
+        yield* TestClock.adjust("900 millis")
         assert.deepStrictEqual(ledger.take(), [])
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(ledger.take(), ["close y 1"])
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(ledger.take(), ["close x 1", "open x 2", "open y 2"])
       }
     }))
@@ -772,7 +773,7 @@ describe("the old incarnation's resources", () => {
         })
         ledger.take()
         yield* crash(app, "b")
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(ledger.take(), [
           "close b 1",
           "close c 1",
@@ -968,7 +969,7 @@ describe("a child that contains the layer of its own supervisor", () => {
         )
         const scope = yield* Scope.make()
         yield* Layer.buildWithScope(Own, scope)
-        yield* settle
+        yield* VirtualTime.settle
         yield* Scope.close(scope, Exit.void)
         assert.deepStrictEqual(stops, ["z"])
       })
@@ -1006,12 +1007,12 @@ describe("an abandoned child", () => {
       const supervised = appOf("one-for-one", child("a"), withPool(ledger, "b", pool), child("c"))
       const app = Context.get(yield* Layer.buildWithScope(Layer.provideMerge(supervised, pool), scope), App)
       yield* crash(app, "a")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(ledger.used("a"), [1, 1])
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-      yield* pass("1500 millis")
+      yield* TestClock.adjust("1500 millis")
       assert.deepStrictEqual(ledger.open("pool"), [1], "one child is still being stopped")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.isDefined(closing.pollUnsafe())
       assert.deepStrictEqual(ledger.open("pool"), [])
     }))
@@ -1027,10 +1028,10 @@ describe("an abandoned child", () => {
       const scope = yield* Scope.make()
       const supervised = appOf("one-for-one", Child.effect("a", Effect.provide(stubborn, pool)))
       yield* Layer.buildWithScope(Layer.provideMerge(supervised, pool), scope)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(ledger.used("a"), [1])
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-      yield* pass("5 seconds")
+      yield* TestClock.adjust("5 seconds")
       assert.isDefined(closing.pollUnsafe())
       assert.deepStrictEqual(ledger.open("pool"), [])
     }), { "app/a": 1 })
@@ -1048,11 +1049,11 @@ describe("an abandoned child", () => {
         children: [child("a"), child("b")]
       })
       yield* crash(app, "a")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual([ledger.used("a"), ledger.used("b")], [[1, 2], [1, 2]])
       assert.deepStrictEqual(ledger.open("pool"), [1, 2])
       yield* Deferred.succeed(gate, undefined)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(ledger.open("pool"), [2])
     }))
 })
@@ -1075,7 +1076,7 @@ describe("children that are effects", () => {
             ...patient,
             children: [child("a"), child("b")]
           })
-          yield* settle
+          yield* VirtualTime.settle
           ledger.take()
           yield* crash(app, "b")
           assert.deepStrictEqual(
@@ -1104,7 +1105,7 @@ describe("children that are effects", () => {
             strategy,
             children: [Child.layer("pool", pool), withPool(ledger, "layer", pool), child("a"), child("b")]
           })
-          yield* settle
+          yield* VirtualTime.settle
           assert.deepStrictEqual([ledger.used("layer"), ledger.used("a"), ledger.used("b")], [[1], [2], [3]])
         }
       })
@@ -1123,7 +1124,7 @@ describe("children that are effects", () => {
           )
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
         for (const child of [effect("a"), effect("b"), withPool(ledger, "c", pool)]) {
-          yield* Effect.provide(Effect.andThen(app.startChild(child), settle), pool)
+          yield* Effect.provide(Effect.andThen(app.startChild(child), VirtualTime.settle), pool)
         }
         assert.deepStrictEqual([ledger.used("a"), ledger.used("b"), ledger.used("c")], [[2], [4], [6]])
         assert.deepStrictEqual(ledger.open("pool"), [2, 4, 6])
@@ -1141,7 +1142,7 @@ describe("children that are effects", () => {
         )
       const supervised = appOf("one-for-one", child("a"), child("b"))
       const app = Context.get(yield* Layer.build(Layer.provideMerge(supervised, pool)), App)
-      yield* settle
+      yield* VirtualTime.settle
       yield* crash(app, "a", 5)
       assert.strictEqual(ledger.builds("pool"), 1)
       assert.deepStrictEqual([ledger.used("a").length, ledger.used("b").length], [6, 1])

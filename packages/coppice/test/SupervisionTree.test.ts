@@ -1,9 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Backoff, Child, DynamicSupervisor, ExitReason, SupervisionTree, Supervisor } from "coppice"
 import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { patient } from "./support/kit.ts"
-import { pass, settle } from "./support/quiet.ts"
 import { answer, scenario } from "./support/world.ts"
 
 class Pool extends Context.Service<Pool, DynamicSupervisor.DynamicSupervisor<[id: string], never>>()(
@@ -73,10 +73,10 @@ describe("a snapshot", () => {
             world.kit.child("done", { restart: "transient" })
           ]
         })
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         yield* world.kit.crash("m")
         yield* world.kit.crash("m")
-        yield* world.kit.leave("done", Effect.void)
+        yield* world.kit.return("done")
         assert.deepStrictEqual(yield* app.tree, {
           path: "app",
           id: "app",
@@ -115,11 +115,11 @@ describe("a snapshot", () => {
           strategy: "one-for-one",
           children: [
             Child.make("first", Effect.as(note, Effect.never)),
-            world.kit.child("slow", { starts: ["hold"] }),
+            world.kit.child("slow", { starts: ["hang"] }),
             world.kit.child("later")
           ]
         }))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(paths(yield* handles[0]!.tree), [
           "app starting",
           "app/first running",
@@ -153,7 +153,7 @@ describe("a snapshot", () => {
         strategy: "one-for-one",
         ...patient,
         children: [
-          world.kit.child("slow to go", { slowStop: true }),
+          world.kit.child("slow to go", { stops: "hang" }),
           world.kit.child("cannot come back", { starts: ["ok", "ok"] }),
           world.kit.child("fine")
         ]
@@ -167,7 +167,7 @@ describe("a snapshot", () => {
       assert.strictEqual(yield* state("slow to go"), "running")
 
       yield* Effect.forkChild(app.terminateChild("slow to go"))
-      yield* settle
+      yield* VirtualTime.settle
       assert.strictEqual(yield* state("slow to go"), "stopping")
       yield* world.kit.release("slow to go")
       assert.strictEqual(yield* state("slow to go"), "stopped")
@@ -185,7 +185,7 @@ describe("a snapshot", () => {
         children: [world.kit.child("a", { starts: ["ok", "fail"] }), world.kit.child("b")]
       })
       yield* answer(app.terminateChild("a"))
-      yield* pass("3 seconds")
+      yield* TestClock.adjust("3 seconds")
       yield* answer(Effect.flip(app.restartChild("a")))
       assert.deepStrictEqual(
         (yield* app.tree).children[0],
@@ -221,12 +221,12 @@ describe("a snapshot", () => {
         const app = yield* Scope.provide(
           Supervisor.make("app", {
             strategy: "one-for-one",
-            children: [world.kit.child("a"), world.kit.child("b", { slowStop: true }), world.kit.child("c")]
+            children: [world.kit.child("a"), world.kit.child("b", { stops: "hang" }), world.kit.child("c")]
           }),
           scope
         )
         yield* Effect.forkChild(Scope.close(scope, Exit.void))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(paths(yield* app.tree), [
           "app stopping",
           "app/a running",
@@ -275,7 +275,7 @@ describe("a snapshot", () => {
       })
       const before = yield* app.tree
       const copy = SupervisionTree.toJson(before)
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       yield* world.kit.crash("a")
       yield* world.kit.crash("leaf")
       yield* answer(app.startChild(world.kit.child("c")))
@@ -291,8 +291,8 @@ describe("a snapshot", () => {
         strategy: "one-for-one",
         children: [world.kit.child("a")]
       })
-      yield* Effect.forkChild(app.startChild(world.kit.child("slow", { starts: ["hold"] })))
-      yield* settle
+      yield* Effect.forkChild(app.startChild(world.kit.child("slow", { starts: ["hang"] })))
+      yield* VirtualTime.settle
       assert.deepStrictEqual(paths(yield* answer(app.tree)), ["app running", "app/a running", "app/slow starting"])
       yield* world.kit.release("slow")
     }))
@@ -442,7 +442,7 @@ describe("a tree of trees", () => {
         "app/z running"
       ])
       yield* app.exitChild("storage", ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       const storage = (yield* app.tree).children[0]
       assert.deepStrictEqual([storage?.kind, storage?.incarnation, storage?.restarts], ["supervisor", 2, 1])
       assert.deepStrictEqual(storage?.children.map((child) => child.incarnation), [1, 1])
@@ -462,7 +462,7 @@ describe("a tree of trees", () => {
             Child.effect("effect", Effect.andThen(Supervisor.make("In", named("effect")), Effect.never))
           ]
         })
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(paths(yield* app.tree), [
           "app running",
           "app/layer running",
@@ -525,9 +525,9 @@ describe("a tree of trees", () => {
           )
         )]
       })
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(paths(yield* app.tree).slice(2), ["app/host/in running", "app/host/in/leaf running"])
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(paths(yield* app.tree).slice(2), ["app/host/in running", "app/host/in/leaf running"])
       assert.strictEqual(world.kit.attempts("leaf"), 2)
     }))

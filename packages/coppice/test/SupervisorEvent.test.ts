@@ -1,10 +1,10 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Backoff, Child, ExitReason, Supervisor, SupervisorEvent } from "coppice"
 import { Cause, Effect, Exit, type Layer, Schedule, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { vi } from "vitest"
 import { patient, shutdown } from "./support/kit.ts"
-import { pass, settle } from "./support/quiet.ts"
 import { answer, type Anything, collect, Lever, scenario } from "./support/world.ts"
 
 type Event = SupervisorEvent.SupervisorEvent
@@ -22,8 +22,8 @@ const launch = Effect.fnUntraced(function*<E>(layer: Layer.Layer<never, E>) {
         events.push(event)
       })
   })))
-  yield* settle
-  const take = Effect.map(settle, () => {
+  yield* VirtualTime.settle
+  const take = Effect.map(VirtualTime.settle, () => {
     const taken = events
     events = []
     return taken
@@ -49,7 +49,7 @@ describe("the events of a supervisor", () => {
         ]
       })
       const { take } = yield* launch(layer)
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(yield* take, [
         { _tag: "ChildStarting", ...at("app/a", 1, 10_000) },
         { _tag: "ChildStarted", ...at("app/a", 1, 10_000) },
@@ -82,12 +82,12 @@ describe("the events of a supervisor", () => {
       Effect.gen(function*() {
         const app = yield* Supervisor.make("app", {
           strategy: "one-for-one",
-          children: [world.kit.child("a", { slowStop: true }), world.kit.child("b")]
+          children: [world.kit.child("a", { stops: "hang" }), world.kit.child("b")]
         })
         const events = yield* collect(app)
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         yield* world.kit.crash("a")
-        yield* pass("2 seconds")
+        yield* TestClock.adjust("2 seconds")
         yield* world.kit.release("a")
         assert.deepStrictEqual(yield* events.take, [
           { _tag: "ChildExited", ...at("app/a", 1, 1000), reason: crash("a crashed"), verdict: "restart" },
@@ -95,6 +95,8 @@ describe("the events of a supervisor", () => {
           { _tag: "ChildStarting", ...at("app/a", 2, 3000) },
           { _tag: "ChildStarted", ...at("app/a", 2, 3000) }
         ])
+        yield* Effect.forkChild(app.terminateChild("a"))
+        yield* VirtualTime.settle
         yield* world.kit.release("a")
       })
   )
@@ -166,9 +168,9 @@ describe("the events of a supervisor", () => {
         ]
       })
       const events = yield* collect(app)
-      yield* world.kit.leave("keep", Effect.void)
+      yield* world.kit.return("keep")
       yield* world.kit.leave("remove", Effect.die("bug"))
-      yield* world.kit.leave("last", Effect.void)
+      yield* world.kit.return("last")
       assert.deepStrictEqual(yield* events.take, [
         { _tag: "ChildExited", ...at("app/keep", 1, 0), reason: ExitReason.normal, verdict: "keep" },
         { _tag: "ChildExited", ...at("app/remove", 1, 0), reason: ExitReason.defect("bug"), verdict: "remove" },
@@ -183,7 +185,7 @@ describe("the events of a supervisor", () => {
       const children = [world.kit.child("a"), world.kit.child("b"), world.kit.child("c")]
       const app = yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
       const events = yield* collect(app)
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       yield* answer(app.terminateChild("b"))
       yield* answer(Scope.close(scope, Exit.void))
       assert.deepStrictEqual(yield* events.take, [
@@ -222,7 +224,7 @@ describe("the events of a supervisor", () => {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
         strategy: "one-for-one",
         children: [
-          world.kit.child("a", { stubborn: true, shutdown: "1 second" }),
+          world.kit.child("a", { stops: "deaf", shutdown: "1 second" }),
           Child.make("b", Effect.as(Effect.addFinalizer(() => Effect.ignore(hanging.wait)), Effect.never), {
             shutdown: "2 seconds"
           })
@@ -230,16 +232,16 @@ describe("the events of a supervisor", () => {
       })
       const events = yield* collect(app)
       yield* Effect.forkChild(app.terminateChild("a"))
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       yield* app.exitChild("b", ExitReason.shutdown())
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual((yield* events.take).slice(0, 4), [
         { _tag: "ChildAbandoned", ...at("app/a", 1, 1000), waitingFor: "fiber" },
         { _tag: "ChildStopped", ...at("app/a", 1, 1000) },
         { _tag: "ChildExited", ...at("app/b", 1, 1000), reason: ExitReason.shutdown(), verdict: "restart" },
         { _tag: "ChildAbandoned", ...at("app/b", 1, 3000), waitingFor: "scope" }
       ])
-      yield* world.kit.leave("a", Effect.void)
+      yield* world.kit.return("a")
       yield* hanging.pull(Effect.void)
     }))
 
@@ -253,7 +255,7 @@ describe("the events of a supervisor", () => {
             strategy: "one-for-one",
             children: [
               world.kit.child("a", { starts: ["ok", "ignore"] }),
-              world.kit.child("b", { starts: ["ok", "hold"] })
+              world.kit.child("b", { starts: ["ok", "hang"] })
             ]
           }),
           scope
@@ -400,7 +402,7 @@ describe("the stream of events", () => {
         const quick = yield* collect(app)
         yield* world.kit.crash("b")
         const first = yield* quick.take
-        for (let i = 0; i < 1500; i++) yield* Effect.andThen(app.exitChild("a", ExitReason.killed), settle)
+        for (let i = 0; i < 1500; i++) yield* Effect.andThen(app.exitChild("a", ExitReason.killed), VirtualTime.settle)
         const rest = yield* quick.take
         assert.strictEqual(rest.length, 6000)
 
@@ -417,10 +419,10 @@ describe("the stream of events", () => {
         scope
       )
       const events = yield* Effect.forkChild(Stream.runCollect(app.events))
-      yield* settle
+      yield* VirtualTime.settle
       assert.isUndefined(events.pollUnsafe())
       yield* answer(Scope.close(scope, Exit.void))
-      yield* settle
+      yield* VirtualTime.settle
       const exit = events.pollUnsafe()
       assert.deepStrictEqual(
         exit !== undefined && Exit.isSuccess(exit) ? tags(exit.value) : exit,
@@ -473,16 +475,16 @@ describe("the stream of events", () => {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-one",
           ...patient,
-          children: [world.kit.child("a"), Child.supervisor("nested", nested), world.kit.child("b", { stubborn: true })]
+          children: [world.kit.child("a"), Child.supervisor("nested", nested), world.kit.child("b", { stops: "deaf" })]
         })
         const everything = Effect.gen(function*() {
           yield* world.kit.crash("a")
           yield* world.kit.crash("leaf")
           yield* app.exitChild("nested", ExitReason.killed)
-          yield* settle
+          yield* VirtualTime.settle
           yield* Effect.forkChild(app.terminateChild("b"))
-          yield* pass("5 seconds")
-          yield* world.kit.leave("b", Effect.void)
+          yield* TestClock.adjust("5 seconds")
+          yield* world.kit.return("b")
           yield* answer(app.restartChild("b"))
         })
         yield* everything
@@ -495,18 +497,18 @@ describe("the stream of events", () => {
         assert.strictEqual(publish.mock.calls.length, 0)
 
         const reading = yield* Effect.forkChild(Stream.runDrain(app.events))
-        yield* settle
+        yield* VirtualTime.settle
         yield* everything
         const heard = publish.mock.calls.length
         assert.isAbove(heard, 0)
 
         reading.interruptUnsafe()
-        yield* settle
+        yield* VirtualTime.settle
         yield* everything
         assert.strictEqual(publish.mock.calls.length, heard)
         yield* Effect.forkChild(app.terminateChild("b"))
-        yield* pass("5 seconds")
-        yield* world.kit.leave("b", Effect.void)
+        yield* TestClock.adjust("5 seconds")
+        yield* world.kit.return("b")
       })
   )
 
@@ -520,12 +522,12 @@ describe("the stream of events", () => {
         ...patient,
         children: [Child.supervisor("nested", nested), Child.effect("launch", Supervisor.launch(nested))]
       })
-      yield* settle
+      yield* VirtualTime.settle
       yield* collect(app)
       for (let i = 0; i < 10; i++) {
         yield* app.exitChild("nested", ExitReason.killed)
         yield* app.exitChild("launch", ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
       }
       const hubs = new Set(publish.mock.contexts as ReadonlyArray<{ readonly below: ReadonlySet<unknown> }>)
       const own = Array.from(hubs).find((hub) => hub.below.size > 0)
@@ -544,7 +546,7 @@ describe("launch's onEvent", () => {
         })
         const { launched, take } = yield* launch(layer)
         launched.interruptUnsafe()
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(yield* take, [
           { _tag: "ChildStarting", ...at("app/a", 1, 0) },
           { _tag: "ChildStarted", ...at("app/a", 1, 0) },
@@ -588,11 +590,11 @@ describe("launch's onEvent", () => {
           children: [world.kit.child("a")]
         })
         const launched = yield* Effect.forkChild(Effect.exit(Supervisor.launch(layer, { onEvent: () => Effect.never })))
-        yield* settle
+        yield* VirtualTime.settle
         yield* world.kit.crash("a")
-        yield* pass(4999)
+        yield* TestClock.adjust(4999)
         assert.isUndefined(launched.pollUnsafe())
-        yield* pass(1)
+        yield* TestClock.adjust(1)
         const exit = launched.pollUnsafe()
         assert.isTrue(exit !== undefined && Exit.isSuccess(exit) && Exit.isFailure(exit.value))
         assert.include(world.takeMessages("Warn").join("\n"), "onEvent")
@@ -708,14 +710,14 @@ describe("every event", () => {
       const children = [
         world.kit.child("a", { starts: ["ok", "fail"] }),
         world.kit.child("b", { starts: ["ignore"] }),
-        world.kit.child("c", { stubborn: true, shutdown: 0 }),
+        world.kit.child("c", { stops: "deaf", shutdown: 0 }),
         Child.effect("d", shutdown, { restart: "transient" })
       ]
       const { take } = yield* launch(Supervisor.layer("app", { strategy: "one-for-all", intensity: 2, children }))
       yield* world.kit.crash("a")
-      yield* pass(1)
+      yield* TestClock.adjust(1)
       yield* world.kit.crash("a")
-      yield* pass(1)
+      yield* TestClock.adjust(1)
       for (const event of yield* take) seen.add(event._tag)
       const ailing = Child.effect("e", Effect.andThen(Effect.sleep(1), Effect.fail("ailing")), {
         backoff: Schedule.upTo(Backoff.fixed(1), { times: 1 }),
@@ -724,13 +726,13 @@ describe("every event", () => {
         liveness: { check: Effect.void }
       })
       const other = yield* launch(Supervisor.layer("other", { strategy: "one-for-one", children: [ailing] }))
-      yield* pass(3)
+      yield* TestClock.adjust(3)
       for (const event of yield* other.take) seen.add(event._tag)
       assert.sameMembers(
         Array.from(seen),
         SupervisorEvent.SupervisorEvent.members.map((member) => member.fields._tag.schema.literal)
       )
-      yield* world.kit.leave("c", Effect.void).pipe(Effect.ignore)
+      yield* world.kit.return("c").pipe(Effect.ignore)
     }), { "app/c": 1 })
 
   it("is one readable line", () => {

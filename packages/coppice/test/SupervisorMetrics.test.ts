@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Backoff, Child, ExitReason, Supervisor, SupervisorMetrics } from "coppice"
 import { Effect, Exit, Metric, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { patient, rule as test } from "./support/kit.ts"
-import { pass, settle } from "./support/quiet.ts"
 
 const rule = (sentence: string, run: Parameters<typeof test>[2]): void =>
   test("SupervisorMetrics", sentence, (kit) => Effect.provide(run(kit), SupervisorMetrics.layer))
@@ -46,7 +47,7 @@ describe("the metrics of a supervisor", () => {
       yield* kit.crash("a")
       yield* kit.leave("b", Effect.die("bug"))
       yield* app.exitChild("b", ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       const all = yield* series("metrics/restarts")
       assert.deepStrictEqual(all["coppice_restarts{Failure}"], counter(1))
       assert.deepStrictEqual(all["coppice_restarts{StartFailed}"], counter(2))
@@ -62,10 +63,10 @@ describe("the metrics of a supervisor", () => {
         const app: Supervisor.Supervisor = yield* Supervisor.make("metrics/ends", {
           strategy: "one-for-one",
           intensity: 0,
-          children: [kit.child("a"), kit.child("b", { stubborn: true, shutdown: 0 })]
+          children: [kit.child("a"), kit.child("b", { stops: "deaf", shutdown: 0 })]
         })
         yield* Effect.forkChild(app.terminateChild("b"))
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.deepStrictEqual((yield* series("metrics/ends"))["coppice_abandoned"], counter(1))
         yield* kit.crash("a")
         const all = yield* series("metrics/ends")
@@ -86,7 +87,7 @@ describe("the metrics of a supervisor", () => {
       const making = yield* Effect.forkChild(
         Supervisor.make("metrics/times", { strategy: "one-for-one", ...patient, children: [slow, kit.child("b")] })
       )
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.isDefined(making.pollUnsafe())
       const own = Metric.histogram("metrics_test_times", {
         boundaries: [1, 5, 10, 50, 100, 500, 1000, 5000, 10_000, 60_000]
@@ -108,7 +109,7 @@ describe("the metrics of a supervisor", () => {
         children: [kit.child("a", { starts: ["ok", "fail", "ok"], backoff: Backoff.fixed("10 seconds") })]
       })
       yield* kit.crash("a")
-      yield* pass("20 seconds")
+      yield* TestClock.adjust("20 seconds")
       const { count, max, min } = (yield* series("metrics/tries"))["coppice_time_to_restart_millis"] as
         & { readonly count: number }
         & Record<"max" | "min", number>
@@ -122,7 +123,7 @@ describe("the metrics of a supervisor", () => {
         children: [kit.child("a", { backoff: Backoff.fixed("10 seconds") })]
       })
       yield* kit.crash("a")
-      yield* pass("5 seconds")
+      yield* TestClock.adjust("5 seconds")
       yield* app.terminateChild("a")
       yield* app.restartChild("a")
       const all = yield* series("metrics/hand")
@@ -132,17 +133,17 @@ describe("the metrics of a supervisor", () => {
 
   rule("tell its uptime and the length of its queue", (kit) =>
     Effect.gen(function*() {
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       const app: Supervisor.Supervisor = yield* Supervisor.make("metrics/queue", {
         strategy: "one-for-one",
         children: [kit.child("a")]
       })
-      yield* pass("3 seconds")
-      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
-      yield* settle
+      yield* TestClock.adjust("3 seconds")
+      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
+      yield* VirtualTime.settle
       yield* Effect.forkChild(app.countChildren)
       yield* Effect.forkChild(app.countChildren)
-      yield* settle
+      yield* VirtualTime.settle
       const all = yield* series("metrics/queue")
       assert.deepStrictEqual(all["coppice_uptime_millis"], gauge(3000))
       assert.deepStrictEqual(all["coppice_mailbox_length"], gauge(2))
@@ -153,13 +154,13 @@ describe("the metrics of a supervisor", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       yield* Scope.provide(
-        Supervisor.make("metrics/gone", { strategy: "one-for-one", children: [kit.child("a", { slowStop: true })] }),
+        Supervisor.make("metrics/gone", { strategy: "one-for-one", children: [kit.child("a", { stops: "hang" })] }),
         scope
       )
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual((yield* series("metrics/gone"))["coppice_children{stopping}"], gauge(1))
-      yield* pass("1 hour")
+      yield* TestClock.adjust("1 hour")
       assert.isDefined(closing.pollUnsafe())
       assert.deepStrictEqual(yield* series("metrics/gone"), {})
     }))

@@ -115,13 +115,14 @@ export class VirtualTime {
   /** Lets time pass. */
   advance(millis: number): void {
     const end = this.clock.currentTimeMillisUnsafe() + millis
+    this.settle()
     while (this.clock.wakeNext(end)) this.settle()
     this.clock.moveTo(end)
-    this.settle()
   }
 
-  /** Lets time pass until nobody sleeps any more. */
+  /** Lets time pass until nobody sleeps any more, but for those who sleep for ever. */
   runFreely(): void {
+    this.settle()
     while (this.clock.wakeNext(Infinity)) this.settle()
   }
 
@@ -129,7 +130,10 @@ export class VirtualTime {
   settle(): void {
     this.runTasks()
     // Driven from outside, nothing else is going to tell those who wait for quiet.
-    while (this.later === undefined && this.waiting.length > 0) this.tellQuiet()
+    while (this.later === undefined && this.waiting.length > 0) {
+      this.tellQuiet()
+      this.runTasks()
+    }
   }
 
   /** Calls back when nothing is runnable, promises that are settled included. */
@@ -157,9 +161,9 @@ export class VirtualTime {
     }
   }
 
+  // As tasks, so that none of them is lost where one throws.
   private tellQuiet(): void {
-    for (const run of this.waiting.splice(0)) run()
-    this.runTasks()
+    this.tasks.push(...this.waiting.splice(0))
   }
 
   private scheduler(): Scheduler.Scheduler {
@@ -192,21 +196,18 @@ export class VirtualTime {
   private askForTurn(): void {
     if (this.later === undefined || this.hasTurn) return
     this.hasTurn = true
-    this.later(() => this.turn(false))
+    this.later(() => this.turn())
   }
 
-  // Those who wait for quiet are told a turn later, when promises have had theirs, if nothing has come up meanwhile. What a
-  // task throws is the host's to deal with; the world goes on.
-  private turn(wasQuiet: boolean): void {
-    const isQuiet = wasQuiet && this.tasks.length === 0
-    let isDone = false
+  // It is quiet when nothing has come up since the last turn: promises have had theirs in between. What a task throws is the
+  // host's to deal with; the world goes on.
+  private turn(): void {
+    if (this.tasks.length === 0) this.tellQuiet()
     try {
       this.runTasks()
-      if (isQuiet) this.tellQuiet()
-      isDone = true
     } finally {
-      this.hasTurn = !isDone || this.waiting.length > 0
-      if (this.hasTurn) this.later!(() => this.turn(isDone))
+      this.hasTurn = this.tasks.length > 0 || this.waiting.length > 0
+      if (this.hasTurn) this.later!(() => this.turn())
     }
   }
 }

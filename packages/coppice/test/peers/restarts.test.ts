@@ -1,9 +1,10 @@
+import { VirtualTime } from "@coppice/testing"
 /** What users of other supervisors have reported, each as a test that bears the reference. */
 import { assert, describe } from "@effect/vitest"
 import { Backoff, Child, ExitReason, RestartPolicy, Supervisor } from "coppice"
-import { Context, Effect, Fiber, Layer, Schedule } from "effect"
+import { Clock, Context, Effect, Fiber, Layer, Schedule } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, patient, states } from "../support/kit.ts"
-import { now, pass, settle } from "../support/quiet.ts"
 import { answer, collect, scenario } from "../support/world.ts"
 
 type Handle = Supervisor.Supervisor
@@ -16,7 +17,7 @@ class External {
   readonly asked: Array<number> = []
 
   readonly connect = Effect.gen({ self: this }, function*() {
-    this.asked.push(yield* now)
+    this.asked.push(yield* Clock.currentTimeMillis)
     if (!this.up) return yield* Effect.fail("connection refused")
   })
 
@@ -45,7 +46,7 @@ const waitsOf = Effect.fnUntraced(function*(app: Handle) {
 })
 
 const crash = (app: Handle, id: string) =>
-  Effect.andThen(Effect.orDie(app.exitChild(id, ExitReason.failure("crash"))), settle)
+  Effect.andThen(Effect.orDie(app.exitChild(id, ExitReason.failure("crash"))), VirtualTime.settle)
 
 describe("backoff", () => {
   scenario(
@@ -55,11 +56,11 @@ describe("backoff", () => {
         const db = new External()
         const app: Handle = yield* one(db.child("a", { backoff: Backoff.fixed("10 seconds") }))
         db.up = false
-        yield* pass("1 hour")
+        yield* TestClock.adjust("1 hour")
         assert.isAtLeast(db.asked.length, 350)
         assert.strictEqual(yield* ended(app), "no")
         db.up = true
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(yield* states(app), { a: "running" })
       })
   )
@@ -72,7 +73,7 @@ describe("backoff", () => {
         const app: Handle = yield* one(db.child("a", { backoff: Backoff.exponential("1 second", "8 seconds") }))
         const waits = yield* waitsOf(app)
         db.up = false
-        yield* pass("10 minutes")
+        yield* TestClock.adjust("10 minutes")
         const found = yield* waits
         assert.deepStrictEqual(found.slice(0, 4), [1000, 2000, 4000, 8000])
         assert.strictEqual(Math.max(...found), 8000)
@@ -92,9 +93,9 @@ describe("backoff", () => {
         const waits = yield* waitsOf(app)
         for (let time = 0; time < 5; time++) {
           yield* kit.crash("a")
-          yield* pass(2 ** time * 1000)
+          yield* TestClock.adjust(2 ** time * 1000)
         }
-        yield* pass("1 day")
+        yield* TestClock.adjust("1 day")
         yield* kit.crash("a")
         assert.deepStrictEqual(yield* waits, [1000, 2000, 4000, 8000, 16_000, 1000])
       }))
@@ -109,11 +110,11 @@ describe("backoff", () => {
         )
         const app: Handle = yield* one(kit.child("a", { backoff }))
         const waits = yield* waitsOf(app)
-        yield* kit.leave("a", Effect.void)
+        yield* kit.return("a")
         assert.isTrue(kit.isUp("a"))
         yield* kit.crash("a")
         assert.isFalse(kit.isUp("a"))
-        yield* pass("5 seconds")
+        yield* TestClock.adjust("5 seconds")
         assert.deepStrictEqual(yield* waits, [2000])
       })
   )
@@ -124,7 +125,7 @@ describe("backoff", () => {
       const app: Handle = yield* one(db.child("a", { backoff: Backoff.exponential("1 second", "10 minutes") }))
       const waits = yield* waitsOf(app)
       db.up = false
-      yield* pass("1 day")
+      yield* TestClock.adjust("1 day")
       assert.strictEqual(Math.max(...yield* waits), 600_000)
     }))
 
@@ -136,11 +137,11 @@ describe("backoff", () => {
         const options = { backoff, onExhausted, resetAfter, restart } as Child.Options
         const app: Handle = yield* one(kit.child("a", options))
         const waits = yield* waitsOf(app)
-        yield* pass("5 seconds")
+        yield* TestClock.adjust("5 seconds")
         yield* kit.crash("a")
-        yield* pass("30 seconds")
+        yield* TestClock.adjust("30 seconds")
         yield* kit.crash("a")
-        yield* pass("61 seconds")
+        yield* TestClock.adjust("61 seconds")
         yield* kit.crash("a")
         assert.deepStrictEqual(yield* waits, [500, 1000, 500])
       })
@@ -154,9 +155,9 @@ describe("backoff", () => {
         const app: Handle = yield* one(kit.child("a", policy as Child.Options))
         while ((yield* states(app))["a"] !== "failed") {
           assert.isAtMost(kit.attempts("a"), 6)
-          yield* pass("1100 millis")
+          yield* TestClock.adjust("1100 millis")
           yield* kit.crash("a")
-          yield* pass("30 seconds")
+          yield* TestClock.adjust("30 seconds")
         }
         assert.strictEqual(kit.attempts("a"), 6)
       })
@@ -173,7 +174,7 @@ describe("backoff", () => {
           onExhausted: "give-up"
         }))
         yield* kit.crash("a")
-        yield* pass("1 day")
+        yield* TestClock.adjust("1 day")
         assert.strictEqual(kit.attempts("a"), 1 + 4)
         assert.deepStrictEqual(yield* states(app), { a: "failed" })
       })
@@ -186,13 +187,13 @@ describe("backoff", () => {
         const backoff = Schedule.upTo(Backoff.fixed("1 second"), { times: 1 })
         const critical = yield* one(kit.child("a", { backoff }))
         yield* kit.crash("a")
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         yield* kit.crash("a")
         assert.strictEqual((yield* Effect.flip(critical.await)).pattern, "exhausted")
         const options = { backoff, onExhausted: "give-up", restart: "transient", significant: true } as const
         const significant = yield* one(kit.child("b", options), { autoShutdown: "any-significant" })
         yield* kit.crash("b")
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         yield* kit.crash("b")
         assert.strictEqual(yield* ended(significant), "shut down")
       })
@@ -212,7 +213,7 @@ describe("backoff", () => {
         assert.strictEqual((yield* answer(app.whichChildren)).length, 3)
         yield* kit.crash("a")
         kit.take()
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(kit.take(), ["start a", "start b", "start c"])
         assert.strictEqual(yield* ended(app), "no")
       })
@@ -231,8 +232,8 @@ describe("backoff", () => {
         assert.strictEqual((yield* Effect.flip(app.restartChild("b")))._tag, "ChildRestarting")
         yield* app.restartChild("a")
         yield* kit.crash("a")
-        yield* pass("10 seconds")
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "running" })
       })
   )
@@ -245,13 +246,13 @@ describe("backoff", () => {
         const app: Handle = yield* one(kit.child("a", { backoff, resetAfter: "1 minute" }))
         for (let time = 0; time < 10; time++) {
           yield* kit.crash("a")
-          yield* pass("1 second")
-          yield* pass("1 minute")
+          yield* TestClock.adjust("1 second")
+          yield* TestClock.adjust("1 minute")
         }
         assert.strictEqual(yield* ended(app), "no")
         for (let time = 0; time < 3; time++) {
           yield* kit.crash("a")
-          yield* pass("1 second")
+          yield* TestClock.adjust("1 second")
         }
         assert.strictEqual(yield* ended(app), "gave up")
       })
@@ -271,10 +272,10 @@ describe("backoff", () => {
         // The supervisor is restarted while its child waits.
         yield* crash(app, "in")
         assert.deepStrictEqual([kit.attempts("x"), kit.isUp("x")], [2, true])
-        yield* pass("1 hour")
+        yield* TestClock.adjust("1 hour")
         assert.strictEqual(kit.attempts("x"), 2)
         yield* kit.crash("x")
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.isTrue(kit.isUp("x"))
       })
   )
@@ -294,7 +295,7 @@ describe("backoff", () => {
         })
         for (let time = 0; time < 3; time++) {
           yield* kit.crash("a")
-          yield* pass("1 second")
+          yield* TestClock.adjust("1 second")
         }
         assert.deepStrictEqual(yield* states(app), { a: "failed", b: "running" })
         yield* kit.crash("b")
@@ -315,7 +316,7 @@ describe("backoff", () => {
           ]
         })
         yield* kit.crash("a")
-        yield* pass("1 hour")
+        yield* TestClock.adjust("1 hour")
         assert.deepStrictEqual(yield* states(app), { a: "failed", b: "running" })
         assert.strictEqual(kit.attempts("b"), 1)
       })
@@ -355,7 +356,7 @@ describe("restarts", () => {
         })
         for (let time = 0; time < 2; time++) {
           yield* kit.crash("a")
-          yield* pass("10 seconds")
+          yield* TestClock.adjust("10 seconds")
         }
         assert.strictEqual(yield* ended(app), "gave up")
       })
@@ -369,9 +370,9 @@ describe("restarts", () => {
           strategy: "one-for-one",
           children: [kit.child("a", { restart: "transient" }), kit.child("b", { restart: "temporary" }), kit.child("c")]
         })
-        yield* kit.leave("a", Effect.void)
-        yield* kit.leave("b", Effect.void)
-        yield* kit.leave("c", Effect.void)
+        yield* kit.return("a")
+        yield* kit.return("b")
+        yield* kit.return("c")
         assert.deepStrictEqual(yield* states(app), { a: "stopped", c: "running" })
       })
   )
@@ -381,8 +382,8 @@ describe("restarts", () => {
     ({ kit }) =>
       Effect.gen(function*() {
         const app: Handle = yield* one(kit.child("a", { restart: "transient" }))
-        yield* kit.leave("a", Effect.void)
-        yield* pass("1 day")
+        yield* kit.return("a")
+        yield* TestClock.adjust("1 day")
         assert.strictEqual(yield* ended(app), "no")
         yield* app.restartChild("a")
         assert.isTrue(kit.isUp("a"))
@@ -404,7 +405,7 @@ describe("restarts", () => {
         )
         const app: Handle = yield* one(Child.layer("web", Layer.effectDiscard(listen)), { intensity: 1 })
         yield* crash(app, "web")
-        yield* pass("2 seconds")
+        yield* TestClock.adjust("2 seconds")
         assert.deepStrictEqual(yield* states(app), { web: "running" })
         assert.strictEqual((yield* node(app, "web")).restarts, 1)
       })
@@ -412,14 +413,14 @@ describe("restarts", () => {
 
   scenario("Unitech/pm2#4901: a child that does not stop is not stopping for ever", (world) =>
     Effect.gen(function*() {
-      const app: Handle = yield* one(world.kit.child("a", { stubborn: true, shutdown: "1 second" }))
+      const app: Handle = yield* one(world.kit.child("a", { stops: "deaf", shutdown: "1 second" }))
       const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(yield* states(app), { a: "stopping" })
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       yield* answer(Fiber.join(terminating))
       assert.deepStrictEqual(yield* states(app), { a: "stopped" })
-      yield* world.kit.leave("a", Effect.void)
+      yield* world.kit.return("a")
     }))
 
   scenario(
@@ -438,10 +439,10 @@ describe("restarts", () => {
           Child.effect("a", body, { shutdown: "1 second", backoff: Backoff.fixed("1 second") })
         )
         yield* crash(app, "a")
-        yield* pass("2 seconds")
+        yield* TestClock.adjust("2 seconds")
         assert.strictEqual(starts, 2)
         yield* late
-        yield* pass("1 hour")
+        yield* TestClock.adjust("1 hour")
         assert.strictEqual(starts, 2)
         assert.deepStrictEqual(yield* states(app), { a: "running" })
         assert.include(world.takeMessages("Warn"), "a: an abandoned child has ended at last")
@@ -460,10 +461,10 @@ describe("restarts", () => {
       const app: Handle = yield* one(Child.make("a", start, { backoff: Backoff.fixed("1 second") }))
       const before = world.living()
       yield* crash(app, "a")
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(world.kit.take(), ["released", "released"])
       assert.deepStrictEqual(world.living(), {})
-      yield* pass("1 second")
+      yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(world.living(), before)
     }))
 
@@ -473,7 +474,7 @@ describe("restarts", () => {
       Effect.gen(function*() {
         world.takeLines()
         yield* one(Child.effect("a", Effect.fail("down"), { backoff: Backoff.exponential("1 second", "4 seconds") }))
-        yield* pass("3 seconds")
+        yield* TestClock.adjust("3 seconds")
         assert.deepStrictEqual(world.takeMessages("Error", "Warn"), [
           "a: child terminated",
           "a: restarting child in 1000 ms",
@@ -505,10 +506,10 @@ describe("health", () => {
         }))
         ready = false
         yield* crash(app, "a")
-        yield* pass("30 seconds")
+        yield* TestClock.adjust("30 seconds")
         assert.notStrictEqual((yield* states(app))["a"], "failed")
         ready = true
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(yield* states(app), { a: "running" })
       })
   )
@@ -531,10 +532,10 @@ describe("health", () => {
         answers = false
         yield* crash(app, "db")
         assert.deepStrictEqual(kit.take(), ["stop worker", "stop web"])
-        yield* pass("15 seconds")
+        yield* TestClock.adjust("15 seconds")
         assert.deepStrictEqual(kit.take(), [])
         answers = true
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(kit.take(), ["start web", "start worker"])
       })
   )
@@ -553,9 +554,9 @@ describe("health", () => {
         answers = false
         asked = 0
         yield* crash(app, "a")
-        yield* pass("1500 millis")
+        yield* TestClock.adjust("1500 millis")
         answers = true
-        yield* pass("1 hour")
+        yield* TestClock.adjust("1 hour")
         assert.strictEqual(asked, 3)
         const phases = (yield* take).map((event) => [event._tag, event.timeMillis])
         assert.deepStrictEqual(phases.slice(-4), [
@@ -581,9 +582,9 @@ describe("health", () => {
           strategy: "one-for-one",
           children: [Child.layer("web", WebLive, { liveness: { check: ping, interval: "5 seconds" } })]
         })
-        yield* pass("1 hour")
+        yield* TestClock.adjust("1 hour")
         webs[0]!.hangs = true
-        yield* pass("18 seconds")
+        yield* TestClock.adjust("18 seconds")
         assert.lengthOf(webs, 2)
         const { lastExit, state } = yield* node(app, "web")
         assert.strictEqual(state, "running")

@@ -1,9 +1,10 @@
+import { VirtualTime } from "@coppice/testing"
 /** What users of other supervisors have reported as bugs, or asked for: each is named by where it was. */
 import { assert, describe } from "@effect/vitest"
 import { Child, ChildRef, ExitReason, Supervisor } from "coppice"
 import { Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, patient, rule, states } from "../support/kit.ts"
-import { pass, settle } from "../support/quiet.ts"
 import { Lever, scenario } from "../support/world.ts"
 
 type Handle = Supervisor.Supervisor
@@ -16,12 +17,12 @@ describe("a start", () => {
     "children start in the order of the list, each after the one before is up",
     (kit) =>
       Effect.gen(function*() {
-        const children = [kit.child("a", { starts: ["hold"] }), kit.child("b", { starts: ["hold"] }), kit.child("c")]
+        const children = [kit.child("a", { starts: ["hang"] }), kit.child("b", { starts: ["hang"] }), kit.child("c")]
         yield* now(Supervisor.make("app", { strategy: "one-for-one", children }))
-        yield* settle
-        assert.deepStrictEqual(kit.take(), ["hold a"])
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(kit.take(), ["hang a"])
         yield* kit.release("a")
-        assert.deepStrictEqual(kit.take(), ["start a", "hold b"])
+        assert.deepStrictEqual(kit.take(), ["start a", "hang b"])
         yield* kit.release("b")
         assert.deepStrictEqual(kit.take(), ["start b", "start c"])
       })
@@ -38,10 +39,10 @@ describe("a start", () => {
           strategy: "one-for-one",
           children: [kit.child("a", { readiness: { check, interval: "1 second" } }), kit.child("b"), kit.child("c")]
         }))
-        yield* pass("1 minute")
+        yield* TestClock.adjust("1 minute")
         assert.deepStrictEqual(kit.take(), ["start a"])
         ready = true
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.isDefined(making.pollUnsafe())
         assert.deepStrictEqual(kit.take(), ["start b", "start c"])
       })
@@ -56,7 +57,7 @@ describe("a start", () => {
           strategy: "one-for-one",
           children: [kit.child("a"), Child.make("b", Effect.never, { startTimeout: "5 seconds" })]
         })))
-        yield* pass("5 seconds")
+        yield* TestClock.adjust("5 seconds")
         const error = yield* Fiber.join(making)
         assert.strictEqual(error.id, "b")
         assert.strictEqual(error.reason._tag, "StartTimedOut")
@@ -70,13 +71,13 @@ describe("a start", () => {
     (kit) =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
-        const children = [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["hold"] })]
+        const children = [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["hang"] })]
         const making = yield* now(Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope))
-        yield* settle
+        yield* VirtualTime.settle
         const interrupting = yield* now(Fiber.interrupt(making))
-        yield* settle
+        yield* VirtualTime.settle
         assert.isDefined(interrupting.pollUnsafe())
-        assert.deepStrictEqual(kit.take(), ["start a", "start b", "hold c", "stop b", "stop a"])
+        assert.deepStrictEqual(kit.take(), ["start a", "start b", "hang c", "stop b", "stop a"])
       })
   )
 })
@@ -138,7 +139,7 @@ describe("a restart", () => {
         })
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "fail a", "fail a", "stop b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "fail a", "fail a", "stop b"])
         assert.strictEqual(yield* ended(app), "gave up")
       })
   )
@@ -154,8 +155,8 @@ describe("a stop", () => {
         const below = Supervisor.layer("below", {
           strategy: "one-for-one",
           children: [
-            kit.child("a", { slowStop: true, shutdown: "1 hour" }),
-            kit.child("b", { slowStop: true, shutdown: "1 hour" })
+            kit.child("a", { stops: "hang", shutdown: "1 hour" }),
+            kit.child("b", { stops: "hang", shutdown: "1 hour" })
           ]
         })
         yield* Scope.provide(
@@ -164,9 +165,9 @@ describe("a stop", () => {
         )
         kit.take()
         const closing = yield* now(Scope.close(scope, Exit.void))
-        yield* pass("30 minutes")
+        yield* TestClock.adjust("30 minutes")
         yield* kit.release("b")
-        yield* pass("30 minutes")
+        yield* TestClock.adjust("30 minutes")
         assert.isUndefined(closing.pollUnsafe())
         yield* kit.release("a")
         assert.isDefined(closing.pollUnsafe())
@@ -180,7 +181,7 @@ describe("a stop", () => {
     (kit) =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
-        const children = [kit.child("a", { slowStop: true }), kit.child("b", { slowStop: true })]
+        const children = [kit.child("a", { stops: "hang" }), kit.child("b", { stops: "hang" })]
         yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
         kit.take()
         const closing = yield* now(Scope.close(scope, Exit.void))
@@ -198,15 +199,15 @@ describe("a stop", () => {
       Effect.gen(function*() {
         const app: Handle = yield* Supervisor.make("app", {
           strategy: "one-for-one",
-          children: [world.kit.child("a", { slowStop: true, shutdown: "5 seconds" }), world.kit.child("b")]
+          children: [world.kit.child("a", { stops: "hang", shutdown: "5 seconds" }), world.kit.child("b")]
         })
         const before = world.timers
         const terminating = yield* now(app.terminateChild("a"))
-        yield* pass("500 millis")
+        yield* TestClock.adjust("500 millis")
         yield* world.kit.release("a")
         yield* Fiber.join(terminating)
         assert.strictEqual(world.timers, before)
-        yield* pass("1 minute")
+        yield* TestClock.adjust("1 minute")
         assert.deepStrictEqual(world.takeMessages("Warn", "Error", "Fatal"), [])
       })
   )
@@ -226,12 +227,12 @@ describe("a stop", () => {
         const both = yield* now(
           Effect.all([app.terminateChild("stuck"), app.terminateChild("quick")], { discard: true })
         )
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(
           world.takeMessages("Warn"),
           ["stuck: waiting for the fiber of a child to end, for 5000 ms at most"]
         )
-        yield* pass("4 seconds")
+        yield* TestClock.adjust("4 seconds")
         assert.isDefined(both.pollUnsafe())
         yield* lever.pull(Effect.void)
       })
@@ -273,7 +274,7 @@ describe("what is told", () => {
       const onEvent = (event: { readonly _tag: string; readonly path: string }) =>
         Effect.sync(() => void seen.push(`${event.path} ${event._tag}`))
       const running = yield* now(Supervisor.launch(app, { onEvent }))
-      yield* settle
+      yield* VirtualTime.settle
       yield* Fiber.interrupt(running)
       assert.deepStrictEqual(seen, [
         "app/a ChildStarting",
@@ -304,11 +305,11 @@ describe("what is told", () => {
             Effect.sync(() => void seen.push(event._tag)),
             seen.length === 0 ? Effect.ignore(gate.wait) : Effect.void
           )))
-        yield* settle
+        yield* VirtualTime.settle
         // Each crash is four events.
         for (let crash = 0; crash < 3000; crash++) yield* world.kit.crash("a")
         yield* gate.pull(Effect.void)
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(seen.length, 4 + 4096, "the first crash, and the latest events")
         assert.strictEqual(seen.at(-1), "ChildStarted")
       })

@@ -1,8 +1,8 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor } from "coppice"
 import { Effect, Exit } from "effect"
 import { ended, patient, rule, states } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
 
 const transient = { restart: "transient", significant: true } as const
 const temporary = { restart: "temporary", significant: true } as const
@@ -19,8 +19,8 @@ describe("automatic shutdown", () => {
           children: [kit.child("a"), kit.child("b"), kit.child("s", transient), kit.child("s2", transient)]
         })
         kit.take()
-        yield* kit.leave("s", Effect.void)
-        assert.deepStrictEqual(kit.take(), ["exit s", "stop s2", "stop b", "stop a"])
+        yield* kit.return("s")
+        assert.deepStrictEqual(kit.take(), ["return s", "stop s2", "stop b", "stop a"])
         assert.strictEqual(yield* ended(app), "shut down")
       })
   )
@@ -32,7 +32,7 @@ describe("automatic shutdown", () => {
         autoShutdown: "all-significant",
         children: [kit.child("a"), kit.child("s", transient), kit.child("s2", temporary)]
       })
-      yield* kit.leave("s", Effect.void)
+      yield* kit.return("s")
       assert.strictEqual(yield* ended(app), "no")
       yield* kit.crash("s2")
       assert.strictEqual(yield* ended(app), "shut down")
@@ -59,12 +59,12 @@ describe("automatic shutdown", () => {
           autoShutdown: "all-significant",
           children: [broken, kit.child("s", transient)]
         })
-        yield* Effect.forkChild(kit.leave("s", Effect.void), { startImmediately: true })
+        yield* Effect.forkChild(kit.return("s"), { startImmediately: true })
         for (const wanted = attempts + 5; attempts < wanted;) yield* Effect.yieldNow
         assert.strictEqual(yield* ended(app), "no")
         // Terminated it no longer counts, but that does not trigger anything either (A5).
         yield* app.terminateChild("broken")
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(yield* ended(app), "no")
       })
   )
@@ -104,7 +104,7 @@ describe("automatic shutdown", () => {
           ]
         })
         yield* app.terminateChild("terminated")
-        yield* kit.leave("s", Effect.void)
+        yield* kit.return("s")
         assert.strictEqual(yield* ended(app), "shut down")
       })
   )
@@ -144,7 +144,7 @@ describe("automatic shutdown", () => {
           autoShutdown: "all-significant",
           children: [kit.child("a", transient), kit.child("b", transient)]
         })
-        yield* kit.leave("a", Effect.void)
+        yield* kit.return("a")
         yield* app.terminateChild("b")
         assert.strictEqual(yield* ended(app), "no")
       })
@@ -176,8 +176,8 @@ describe("automatic shutdown", () => {
         children: [kit.child("z"), Child.supervisor("nested", nested, transient)]
       })
       kit.take()
-      yield* kit.leave("s", Effect.void)
-      assert.deepStrictEqual(kit.take(), ["exit s", "stop a", "stop z"])
+      yield* kit.return("s")
+      assert.deepStrictEqual(kit.take(), ["return s", "stop a", "stop z"])
       assert.strictEqual(yield* ended(app), "shut down")
     }))
 

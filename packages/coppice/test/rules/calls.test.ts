@@ -1,8 +1,8 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor } from "coppice"
 import { Context, Deferred, Effect, Exit, Layer, Scope } from "effect"
 import { ended, rule, states } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
 
 const tag = (effect: Effect.Effect<unknown, { readonly _tag: string }>) =>
   Effect.match(effect, { onFailure: (error) => error._tag, onSuccess: () => "ok" })
@@ -56,7 +56,7 @@ describe("calls", () => {
         kit.take()
         const error = yield* Effect.flip(app.startChild(kit.child("z", { starts: ["fail"] })))
         assert.strictEqual(error._tag, "ChildStartFailed")
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["fail z"])
         assert.deepStrictEqual(yield* states(app), { a: "running" })
         assert.strictEqual(yield* ended(app), "no")
@@ -100,11 +100,11 @@ describe("calls", () => {
       Effect.gen(function*() {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-all",
-          children: [kit.child("a", { slowStop: true }), kit.child("t", { restart: "temporary" }), kit.child("b")]
+          children: [kit.child("a", { stops: "hang" }), kit.child("t", { restart: "temporary" }), kit.child("b")]
         })
         kit.take()
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-        yield* settle
+        yield* VirtualTime.settle
         assert.isUndefined(terminating.pollUnsafe())
         yield* kit.release("a")
         assert.isDefined(terminating.pollUnsafe())
@@ -128,7 +128,7 @@ describe("calls", () => {
         yield* app.terminateChild("a")
         const error = yield* Effect.flip(app.restartChild("a"))
         assert.strictEqual(error.message, "app/a could not start: a does not start\napp could not start \"a\"")
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(kit.attempts("a"), 2)
         assert.strictEqual(yield* ended(app), "no")
         assert.deepStrictEqual(yield* states(app), { a: "failed" })
@@ -228,12 +228,12 @@ describe("calls", () => {
       Effect.gen(function*() {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-all",
-          children: [kit.child("a"), kit.child("b", { slowStop: true })]
+          children: [kit.child("a"), kit.child("b", { stops: "hang" })]
         })
         yield* kit.crash("a")
         const counting = yield* Effect.forkChild(app.countChildren)
         const starting = yield* Effect.forkChild(app.startChild(kit.child("z")))
-        yield* settle
+        yield* VirtualTime.settle
         kit.take()
         assert.isUndefined(counting.pollUnsafe())
         yield* kit.release("b")
@@ -250,14 +250,14 @@ describe("calls", () => {
       Effect.gen(function*() {
         const scope = yield* Scope.make()
         const app: Supervisor.Supervisor = yield* Scope.provide(
-          Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a", { slowStop: true })] }),
+          Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a", { stops: "hang" })] }),
           scope
         )
         const terminating = yield* Effect.forkChild(tag(app.terminateChild("a")))
-        yield* settle
+        yield* VirtualTime.settle
         const counting = yield* Effect.forkChild(tag(app.countChildren))
         const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-        yield* settle
+        yield* VirtualTime.settle
         yield* kit.release("a")
         assert.deepStrictEqual(terminating.pollUnsafe(), Exit.succeed("ok"))
         assert.deepStrictEqual(counting.pollUnsafe(), Exit.succeed("SupervisorDown"))
@@ -277,13 +277,13 @@ describe("calls", () => {
   rule("C11", "wait in a queue of any length, and are answered in order", (kit) =>
     Effect.gen(function*() {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
-      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
-      yield* settle
+      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
+      yield* VirtualTime.settle
       const answered: Array<number> = []
       for (let call = 0; call < 5000; call++) {
         yield* Effect.forkChild(Effect.andThen(app.countChildren, Effect.sync(() => answered.push(call))))
       }
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(answered, [])
       yield* kit.release("slow")
       assert.deepStrictEqual(answered, Array.from({ length: 5000 }, (_, call) => call))
@@ -330,7 +330,7 @@ describe("calls", () => {
           )
         )
         yield* Supervisor.make("app", { strategy: "one-for-one", children: [host] })
-        yield* settle
+        yield* VirtualTime.settle
         kit.take()
         assert.deepStrictEqual(seen, [
           "host start: CallFromWithin",
@@ -356,7 +356,7 @@ describe("calls", () => {
         const layer = Layer.effectDiscard(Effect.forkScoped(background))
         yield* Supervisor.make("app", { strategy: "one-for-one", children: [Child.layer("a", layer), kit.child("b")] })
         yield* Deferred.succeed(go, undefined)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(seen, ["ok"])
       })
   )
@@ -390,7 +390,7 @@ describe("calls", () => {
           Child.effect("b", Effect.never)
         ]
       })
-      yield* settle
+      yield* VirtualTime.settle
       kit.take()
       assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "running" })
     }))
@@ -409,7 +409,7 @@ describe("calls", () => {
       )
       const app = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
       yield* Effect.provideService(app.startChild(child), Name, "supplied")
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(seen, ["supplied", "supplied", "supplied"])
     }))
 

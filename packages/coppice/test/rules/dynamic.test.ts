@@ -1,11 +1,12 @@
+import { type TestChild, VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ChildRef, DynamicSupervisor, ExitReason, Supervisor } from "coppice"
 import { Effect, Exit, Layer, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { collected } from "../support/garbage.ts"
-import { type AnyChild, type Kit, patient, rule, type WorkerOptions } from "../support/kit.ts"
-import { pass, settle } from "../support/quiet.ts"
+import { type AnyChild, type Kit, patient, rule } from "../support/kit.ts"
 
-type Job = Child.Options & WorkerOptions
+type Job = TestChild.Options
 
 const tag = <R>(effect: Effect.Effect<unknown, { readonly _tag: string }, R>) =>
   Effect.match(effect, { onFailure: (error) => error._tag, onSuccess: () => "ok" })
@@ -104,19 +105,19 @@ describe("dynamic supervisors", () => {
           yield* pool.startChild(`${restart} crashes`, { restart })
         }
         kit.take()
-        yield* kit.leave("permanent", Effect.void)
+        yield* kit.return("permanent")
         for (const restart of ["transient", "temporary"]) {
-          yield* kit.leave(`${restart} returns`, Effect.void)
+          yield* kit.return(`${restart} returns`)
           yield* kit.crash(`${restart} crashes`)
         }
         assert.deepStrictEqual(kit.take(), [
-          "exit permanent",
+          "return permanent",
           "start permanent",
-          "exit transient returns",
-          "exit transient crashes",
+          "return transient returns",
+          "crash transient crashes",
           "start transient crashes",
-          "exit temporary returns",
-          "exit temporary crashes"
+          "return temporary returns",
+          "crash temporary crashes"
         ])
         assert.deepStrictEqual(yield* states(pool), { "permanent": "running", "transient crashes": "running" })
       })
@@ -134,7 +135,7 @@ describe("dynamic supervisors", () => {
       const b = yield* pool.startChild("b")
       yield* pool.exitChild(a, ExitReason.killed)
       yield* pool.exitChild(b, ExitReason.killed)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(seen, ["a", "b", "a", "b"])
     }))
 
@@ -155,7 +156,7 @@ describe("dynamic supervisors", () => {
       })
       yield* pool.startChild("effect", { large: "argument" })
       yield* pool.startChild("make", { large: "argument" })
-      yield* settle
+      yield* VirtualTime.settle
       for (const argument of seen) assert.isTrue(yield* collected(argument))
       assert.deepStrictEqual(yield* states(pool), { "1": "running", "2": "running" })
     }))
@@ -166,13 +167,13 @@ describe("dynamic supervisors", () => {
     (kit) =>
       Effect.gen(function*() {
         const pool = yield* keyed(kit)
-        const a = yield* pool.startChild("a", { starts: ["ok", "fail", "hold-fail", "ok"] })
+        const a = yield* pool.startChild("a", { starts: ["ok", "fail", "hang", "ok"] })
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["start a", "exit a", "fail a", "hold a"])
+        assert.deepStrictEqual(kit.take(), ["start a", "crash a", "fail a", "hang a"])
         const asked = yield* queued(states(pool))
         const again = yield* queued(tag(pool.startChild("a")))
         const ensured = yield* queued(tag(pool.ensureChild("a")))
-        yield* kit.release("a")
+        yield* kit.crash("a")
         assert.deepStrictEqual(asked.pollUnsafe(), Exit.succeed({ a: "restarting" }))
         assert.deepStrictEqual(again.pollUnsafe(), Exit.succeed("ChildRestarting"))
         assert.deepStrictEqual(ensured.pollUnsafe(), Exit.succeed("ChildRestarting"))
@@ -186,10 +187,10 @@ describe("dynamic supervisors", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const pool = yield* Scope.provide(keyed(kit), scope)
-      for (const id of ["a", "b", "c"]) yield* pool.startChild(id, { slowStop: true })
+      for (const id of ["a", "b", "c"]) yield* pool.startChild(id, { stops: "hang" })
       kit.take()
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(kit.take(), ["stop a", "stop b", "stop c"])
       yield* kit.release("b")
       yield* kit.release("a")
@@ -204,12 +205,12 @@ describe("dynamic supervisors", () => {
     Effect.gen(function*() {
       const pool = yield* keyed(kit, { intensity: 1 })
       const a = yield* pool.startChild("a")
-      const b = yield* pool.startChild("b", { slowStop: true })
+      const b = yield* pool.startChild("b", { stops: "hang" })
       const c = yield* pool.startChild("c", { starts: ["ok", "fail"] })
       kit.take()
       const ended = yield* Effect.forkChild(Effect.all([a.await, b.await, c.await, Effect.exit(pool.await)]))
       yield* kit.crash("c")
-      assert.deepStrictEqual(kit.take(), ["exit c", "fail c", "stop a", "stop b"])
+      assert.deepStrictEqual(kit.take(), ["crash c", "fail c", "stop a", "stop b"])
       yield* kit.release("b")
       const exit = ended.pollUnsafe()
       assert.isTrue(exit !== undefined && Exit.isSuccess(exit))
@@ -255,11 +256,11 @@ describe("dynamic supervisors", () => {
         yield* first.terminate
         yield* pool.terminateChild(first)
         yield* pool.exitChild(first, ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), [])
         assert.deepStrictEqual(yield* first.await, { _tag: "Shutdown" })
         const waiting = yield* Effect.forkChild(second.await)
-        yield* settle
+        yield* VirtualTime.settle
         assert.isUndefined(waiting.pollUnsafe())
         yield* second.terminate
       })
@@ -277,10 +278,10 @@ describe("dynamic supervisors", () => {
         })
         yield* pool.startChild(Child.supervisor("nested", nested))
         yield* pool.startChild(kit.child("a"))
-        yield* pool.startChild(kit.child("b", { starts: ["ok", "fail", "hold-fail"] }))
+        yield* pool.startChild(kit.child("b", { starts: ["ok", "fail", "hang"] }))
         yield* kit.crash("b")
         const counting = yield* queued(pool.countChildren)
-        yield* kit.release("b")
+        yield* kit.crash("b")
         assert.deepStrictEqual(counting.pollUnsafe(), Exit.succeed({ specs: 3, active: 2, supervisors: 1, workers: 2 }))
       })
   )
@@ -311,7 +312,7 @@ describe("dynamic supervisors", () => {
         const pool = yield* keyed(kit, { intensity: 0, maxChildren: 1 })
         const error = yield* Effect.flip(pool.startChild("a", { starts: ["fail"] }))
         assert.strictEqual(error.message, "pool/a could not start: a does not start\npool could not start \"a\"")
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["fail a"])
         assert.deepStrictEqual(yield* states(pool), {})
         yield* pool.startChild("a")
@@ -340,7 +341,7 @@ describe("dynamic supervisors", () => {
             )
         })
         yield* meddler.startChild()
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(seen, ["InvalidChild", "ChildRunning", "ChildRunning"])
         assert.deepStrictEqual(yield* meddler.countChildren, { specs: 1, active: 1, supervisors: 0, workers: 1 })
       })
@@ -368,7 +369,7 @@ describe("dynamic supervisors", () => {
           [["1", "effect", []], ["2", "make", []], ["3", "layer", []], ["4", "supervisor", ["pool/4/leaf"]]]
         )
         yield* pool.exitChild(resource, ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["release", "acquire"])
       })
   )
@@ -395,11 +396,11 @@ describe("dynamic supervisors", () => {
   rule("EL8", "count restarting children, and do not drift over restarts", (kit) =>
     Effect.gen(function*() {
       const pool = yield* keyed(kit, { maxChildren: 2 })
-      yield* pool.startChild("a", { starts: ["ok", "fail", "hold-fail"] })
+      yield* pool.startChild("a", { starts: ["ok", "fail", "hang"] })
       yield* pool.startChild("b")
       yield* kit.crash("a")
       const starting = yield* queued(tag(pool.startChild("c")))
-      yield* kit.release("a")
+      yield* kit.crash("a")
       assert.deepStrictEqual(starting.pollUnsafe(), Exit.succeed("MaxChildrenReached"))
       for (let crashes = 0; crashes < 20; crashes++) yield* kit.crashTogether("a", "b")
       assert.strictEqual(yield* tag(pool.startChild("c")), "MaxChildrenReached")
@@ -425,7 +426,7 @@ describe("dynamic supervisors", () => {
         assert.deepStrictEqual(kit.take(), ["depot a 1", "depot b 2"])
         yield* pool.exitChild(b, ExitReason.killed)
         yield* pool.exitChild(a, ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["depot b 2", "depot a 1"])
       })
   )
@@ -435,7 +436,7 @@ describe("dynamic supervisors", () => {
       const pool = yield* keyed(kit)
       const a = yield* pool.startChild("a", { starts: ["ok", "ignore"] })
       yield* kit.crash("a")
-      assert.deepStrictEqual(kit.take(), ["start a", "exit a", "ignore a"])
+      assert.deepStrictEqual(kit.take(), ["start a", "crash a", "ignore a"])
       assert.deepStrictEqual(yield* states(pool), {})
       assert.strictEqual((yield* a.await)._tag, "Failure")
       yield* pool.startChild("a", { starts: [] })
@@ -458,11 +459,11 @@ describe("dynamic supervisors", () => {
     (kit) =>
       Effect.gen(function*() {
         const pool = yield* keyed(kit)
-        const a = yield* pool.startChild("a", { starts: ["ok", "fail", "hold-fail"] })
+        const a = yield* pool.startChild("a", { starts: ["ok", "fail", "hang"] })
         yield* kit.crash("a")
         const terminating = yield* queued(a.terminate)
-        yield* kit.release("a")
-        assert.deepStrictEqual(kit.take(), ["start a", "exit a", "fail a", "hold a", "fail a"])
+        yield* kit.crash("a")
+        assert.deepStrictEqual(kit.take(), ["start a", "crash a", "fail a", "hang a", "fail a"])
         assert.deepStrictEqual(terminating.pollUnsafe(), Exit.void)
         assert.strictEqual((yield* a.await)._tag, "StartFailed")
         assert.deepStrictEqual(yield* states(pool), {})
@@ -486,21 +487,21 @@ describe("dynamic supervisors", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const pool = yield* Scope.provide(keyed(kit), scope)
-      yield* pool.startChild("brutal", { stubborn: true, shutdown: "brutal-kill" })
-      yield* pool.startChild("short", { stubborn: true, shutdown: "1 second" })
-      yield* pool.startChild("long", { stubborn: true, shutdown: "3 seconds" })
-      yield* pool.startChild("for ever", { slowStop: true, shutdown: "Infinity" })
+      yield* pool.startChild("brutal", { stops: "deaf", shutdown: "brutal-kill" })
+      yield* pool.startChild("short", { stops: "deaf", shutdown: "1 second" })
+      yield* pool.startChild("long", { stops: "deaf", shutdown: "3 seconds" })
+      yield* pool.startChild("for ever", { stops: "hang", shutdown: "Infinity" })
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
       const left = Effect.map(pool.tree, (tree) => tree.children.map(({ id }) => id))
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(yield* left, ["brutal", "short", "long", "for ever"])
-      yield* pass("100 millis")
+      yield* TestClock.adjust("100 millis")
       assert.deepStrictEqual(yield* left, ["short", "long", "for ever"])
-      yield* pass("900 millis")
+      yield* TestClock.adjust("900 millis")
       assert.deepStrictEqual(yield* left, ["long", "for ever"])
-      yield* pass("2 seconds")
+      yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(yield* left, ["for ever"])
-      yield* pass("1 day")
+      yield* TestClock.adjust("1 day")
       assert.isUndefined(closing.pollUnsafe())
       yield* kit.release("for ever")
       assert.isDefined(closing.pollUnsafe())
@@ -531,7 +532,7 @@ describe("dynamic supervisors", () => {
         const first = yield* PoolRef.use((pool) => pool.startChild("a"))
         assert.strictEqual(first.path, "app/pool/a")
         yield* app.exitChild("pool", ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(yield* PoolRef.use(states), {})
         assert.strictEqual((yield* first.await)._tag, "Shutdown")
         assert.strictEqual(yield* tag(first.terminate), "SupervisorDown")

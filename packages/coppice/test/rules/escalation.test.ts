@@ -1,8 +1,8 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ExitReason, Supervisor, type SupervisorError } from "coppice"
 import { Effect, Exit, Layer, Scope } from "effect"
 import { ended, type Kit, rule, states } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
 
 /** A supervisor that gives up at the first crash of one of its children. */
 const fragile = (kit: Kit, ...ids: ReadonlyArray<string>) =>
@@ -19,7 +19,7 @@ describe("a supervisor that gives up", () => {
       yield* kit.crash("b")
       assert.deepStrictEqual(
         kit.take(),
-        ["exit b", "stop c", "stop a", "stop z", "start z", "start a", "start b", "start c"]
+        ["crash b", "stop c", "stop a", "stop z", "start z", "start a", "start b", "start c"]
       )
     }))
 
@@ -84,7 +84,7 @@ describe("a supervisor that gives up", () => {
         })
         kit.take()
         yield* kit.crash("b")
-        assert.deepStrictEqual(kit.take(), ["exit b", "stop a", "stop m2", "stop m1", "stop t2", "stop t1"])
+        assert.deepStrictEqual(kit.take(), ["crash b", "stop a", "stop m2", "stop m1", "stop t2", "stop t1"])
         const error = yield* Effect.flip(app.await)
         const chain = [error.path]
         for (let reason = error.reason; reason._tag === "GaveUp"; reason = reason.error.reason) {
@@ -104,7 +104,7 @@ describe("a supervisor that gives up", () => {
           children: [Child.supervisor("nested", fragile(kit, "a"), { restart: "transient" })]
         })
         yield* app.exitChild("nested", ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(yield* states(app), { nested: "running" })
       })
   )
@@ -137,10 +137,10 @@ describe("a supervisor finds its parent through the context", () => {
           intensity: 1,
           children: [kit.child("z"), host(fragile(kit, "a", "b"))]
         })
-        yield* settle
+        yield* VirtualTime.settle
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "start a", "start b"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "start a", "start b"])
         yield* kit.crash("a")
         const error = yield* Effect.flip(app.await)
         assert.strictEqual(error.child, "host")
@@ -163,10 +163,10 @@ describe("a supervisor finds its parent through the context", () => {
           children: [kit.child("z"), Child.layer("host", Layer.mergeAll(fragile(kit, "a"), slow))]
         }))
         const building = yield* Effect.forkChild(app)
-        yield* settle
+        yield* VirtualTime.settle
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "slow aborted", "stop z"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "slow aborted", "stop z"])
         const exit = building.pollUnsafe()
         assert.include(String(exit), "ChildStartFailed")
         assert.include(String(exit), "app/host/fragile gave up")
@@ -188,7 +188,7 @@ describe("a supervisor finds its parent through the context", () => {
         intensity: 0,
         children: [Child.effect("host", Effect.andThen(Scope.provide(orphan, outside), Effect.never))]
       })
-      yield* settle
+      yield* VirtualTime.settle
       yield* app.terminateChild("host")
       yield* kit.crash("a")
       assert.deepStrictEqual(escalations, ["app/host/orphan"])
@@ -209,10 +209,10 @@ describe("launch", () => {
           children: [kit.child("z"), Child.supervisor("nested", fragile(kit, "a"))]
         })
         const launched = yield* Effect.forkChild(Effect.flip(Supervisor.launch(app)))
-        yield* settle
+        yield* VirtualTime.settle
         kit.take()
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["exit a", "stop z"])
+        assert.deepStrictEqual(kit.take(), ["crash a", "stop z"])
         const exit = launched.pollUnsafe()
         assert.include(String(exit), "app/nested/a failed: a crashed\napp/nested gave up on \"a\"")
       })
@@ -226,10 +226,10 @@ describe("launch", () => {
         children: [kit.child("z"), kit.child("main", { restart: "transient", significant: true })]
       })
       const launched = yield* Effect.forkChild(Supervisor.launch(app))
-      yield* settle
+      yield* VirtualTime.settle
       kit.take()
-      yield* kit.leave("main", Effect.void)
-      assert.deepStrictEqual(kit.take(), ["exit main", "stop z"])
+      yield* kit.return("main")
+      assert.deepStrictEqual(kit.take(), ["return main", "stop z"])
       assert.strictEqual(launched.pollUnsafe()?._tag, "Success")
     }))
 
@@ -248,14 +248,14 @@ describe("launch", () => {
       Effect.gen(function*() {
         const slow = Supervisor.layer("slow", {
           strategy: "one-for-one",
-          children: [kit.child("s", { starts: ["hold"] })]
+          children: [kit.child("s", { starts: ["hang"] })]
         })
         const launched = yield* Effect.forkChild(
           Effect.flip(Supervisor.launch(Layer.mergeAll(slow, fragile(kit, "a"))))
         )
-        yield* settle
+        yield* VirtualTime.settle
         yield* kit.crash("a")
-        assert.deepStrictEqual(kit.take(), ["hold s", "start a", "exit a"])
+        assert.deepStrictEqual(kit.take(), ["hang s", "start a", "crash a"])
         assert.strictEqual(launched.pollUnsafe()?._tag, "Success")
       })
   )
@@ -264,10 +264,10 @@ describe("launch", () => {
     Effect.gen(function*() {
       const app = Supervisor.layer("app", { strategy: "one-for-one", children: [kit.child("a"), kit.child("b")] })
       const launched = yield* Effect.forkChild(Supervisor.launch(app))
-      yield* settle
+      yield* VirtualTime.settle
       kit.take()
       launched.interruptUnsafe()
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(kit.take(), ["stop b", "stop a"])
       assert.isDefined(launched.pollUnsafe())
     }))
@@ -279,7 +279,7 @@ describe("launch", () => {
         intensity: 0,
         children: [Child.effect("host", Supervisor.launch(fragile(kit, "a")))]
       })
-      yield* settle
+      yield* VirtualTime.settle
       yield* kit.crash("a")
       const error = yield* Effect.flip(app.await)
       assert.strictEqual(error.reason._tag, "Failure")

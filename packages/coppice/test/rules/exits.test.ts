@@ -1,8 +1,8 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor, type SupervisorError } from "coppice"
 import { Effect } from "effect"
 import { ended, killed, type Kit, patient, rule, shutdown, states } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
 
 type Restart = "permanent" | "transient" | "temporary"
 
@@ -14,12 +14,12 @@ const exits: Record<
     id: string
   ) => Effect.Effect<void, SupervisorError.ChildNotFound | SupervisorError.SupervisorDown>
 > = {
-  normal: (kit, _, id) => kit.leave(id, Effect.void),
+  normal: (kit, _, id) => kit.return(id),
   shutdown: (kit, _, id) => kit.leave(id, shutdown),
   failure: (kit, _, id) => kit.crash(id),
   defect: (kit, _, id) => kit.leave(id, Effect.die("boom")),
   interruption: (kit, _, id) => kit.leave(id, Effect.interrupt),
-  kill: (_, app, id) => Effect.andThen(app.exitChild(id, killed), settle)
+  kill: (_, app, id) => Effect.andThen(app.exitChild(id, killed), VirtualTime.settle)
 }
 
 /** One child of each restart type that leaves in each way: what is running, listed or gone afterwards. */
@@ -81,8 +81,8 @@ describe("a child that leaves", () => {
           strategy: "one-for-one",
           children: [kit.child("tr", { restart: "transient" }), kit.child("te", { restart: "temporary" })]
         })
-        yield* kit.leave("tr", Effect.void)
-        yield* kit.leave("te", Effect.void)
+        yield* kit.return("tr")
+        yield* kit.return("te")
         assert.strictEqual((yield* Effect.flip(app.startChild(kit.child("tr"))))._tag, "ChildAlreadyPresent")
         yield* app.restartChild("tr")
         assert.strictEqual((yield* Effect.flip(app.restartChild("te")))._tag, "ChildNotFound")
@@ -95,11 +95,11 @@ describe("a child that leaves", () => {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
         strategy: "one-for-one",
         intensity: 0,
-        children: [kit.child("a"), kit.child("b", { failsWhenAsked: true })]
+        children: [kit.child("a"), kit.child("b", { stops: "fail" })]
       })
       yield* app.terminateChild("a")
       yield* app.terminateChild("b")
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "stopped" })
       assert.strictEqual(yield* ended(app), "no")
     }))
@@ -117,9 +117,9 @@ describe("a child that leaves", () => {
           ]
         })
         kit.take()
-        yield* kit.leave("tr", Effect.void)
+        yield* kit.return("tr")
         yield* kit.crash("te")
-        assert.deepStrictEqual(kit.take(), ["exit tr", "exit te"])
+        assert.deepStrictEqual(kit.take(), ["return tr", "crash te"])
       }))
   }
 
@@ -139,7 +139,7 @@ describe("a child that leaves", () => {
           })
         )
         yield* Supervisor.make("app", { strategy: "one-for-one", children: [child, kit.child("b")] })
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(
           kit.take(),
           ["life 1", "start b", "release 1 Failure", "life 2", "release 2 Success", "life 3"]

@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor, SupervisorError } from "coppice"
 import { Effect, Exit, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, rule, states } from "../support/kit.ts"
-import { pass, settle } from "../support/quiet.ts"
 
 describe("the restart limit", () => {
   for (const intensity of [0, 1, 3]) {
@@ -33,9 +34,9 @@ describe("the restart limit", () => {
         children: [kit.child("a")]
       })
       for (let i = 0; i < 3; i++) yield* kit.crash("a")
-      yield* pass("5001 millis")
+      yield* TestClock.adjust("5001 millis")
       for (let i = 0; i < 3; i++) yield* kit.crash("a")
-      yield* pass("5 seconds")
+      yield* TestClock.adjust("5 seconds")
       assert.strictEqual(yield* ended(app), "no")
       yield* kit.crash("a")
       assert.strictEqual(yield* ended(app), "gave up")
@@ -54,7 +55,7 @@ describe("the restart limit", () => {
             children: [kit.child("a")]
           })
           yield* kit.crash("a")
-          yield* pass(gap)
+          yield* TestClock.adjust(gap)
           yield* kit.crash("a")
           assert.strictEqual(yield* ended(app), end)
         }
@@ -74,7 +75,7 @@ describe("the restart limit", () => {
         })
         for (let second = 0; second < 1000; second++) {
           yield* kit.crash("a")
-          yield* pass("1 second")
+          yield* TestClock.adjust("1 second")
         }
         // The last hundred are in the window.
         for (let more = 0; more < 50; more++) yield* kit.crash("a")
@@ -124,7 +125,7 @@ describe("the restart limit", () => {
             kit.child("te", { restart: "temporary" })
           ]
         })
-        yield* kit.leave("tr", Effect.void)
+        yield* kit.return("tr")
         yield* kit.crash("te")
         yield* app.terminateChild("a")
         yield* app.restartChild("a")
@@ -145,7 +146,7 @@ describe("the restart limit", () => {
         })
         kit.take()
         yield* kit.crash("b")
-        assert.deepStrictEqual(kit.take(), ["exit b", "stop c", "stop a"])
+        assert.deepStrictEqual(kit.take(), ["crash b", "stop c", "stop a"])
         const error = yield* Effect.flip(app.await)
         assert.isTrue(error instanceof SupervisorError.RestartIntensityExceeded)
         assert.deepStrictEqual(
@@ -203,13 +204,13 @@ describe("the restart limit", () => {
           strategy: "one-for-all",
           intensity: 1,
           period: "1 second",
-          children: [kit.child("a"), kit.child("b", { stubborn: true, shutdown: "2 seconds" })]
+          children: [kit.child("a"), kit.child("b", { stops: "deaf", shutdown: "2 seconds" })]
         })
         yield* kit.crash("a")
-        yield* pass("2 seconds")
+        yield* TestClock.adjust("2 seconds")
         assert.strictEqual(kit.attempts("b"), 2)
         yield* kit.crash("a")
-        yield* pass("2 seconds")
+        yield* TestClock.adjust("2 seconds")
         assert.strictEqual(yield* ended(app), "gave up")
       })
   )
@@ -234,7 +235,7 @@ describe("the restart limit", () => {
           period: "1 second",
           children: [slow]
         })
-        yield* pass("10 seconds")
+        yield* TestClock.adjust("10 seconds")
         assert.strictEqual(yield* ended(app), "gave up")
         assert.strictEqual(starts, 2)
       })
@@ -251,14 +252,14 @@ describe("the restart limit", () => {
           Supervisor.make("app", {
             strategy: "one-for-one",
             intensity: 0,
-            children: [kit.child("a"), kit.child("b", { slowStop: true })],
+            children: [kit.child("a"), kit.child("b", { stops: "hang" })],
             onEscalation: () => Effect.sync(() => escalations++)
           }),
           scope
         )
         yield* kit.crash("a")
         const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-        yield* settle
+        yield* VirtualTime.settle
         yield* kit.release("b")
         assert.isDefined(closing.pollUnsafe())
         assert.strictEqual(yield* ended(app), "gave up")
@@ -278,8 +279,8 @@ describe("the restart limit", () => {
         )
         yield* kit.crash("a")
         yield* Scope.close(scope, Exit.void)
-        yield* settle
-        assert.deepStrictEqual(kit.take(), ["start a", "exit a"])
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(kit.take(), ["start a", "crash a"])
       })
   )
 })

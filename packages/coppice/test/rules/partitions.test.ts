@@ -1,8 +1,8 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ChildRef, DynamicSupervisor, PartitionSupervisor, Supervisor } from "coppice"
 import { Context, Deferred, Effect, Exit, Layer, type Scope } from "effect"
 import { type Kit, patient, rule } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
 
 class Store extends Context.Service<Store, {
   readonly number: number
@@ -63,7 +63,7 @@ describe("partition supervisors", () => {
         assert.deepStrictEqual(paths, ["Stores/2", "Stores/1", "Stores/0"])
         assert.deepStrictEqual(yield* Effect.forEach([0, 1, 2], (key) => seen(at(key))), ["0#1", "1#1", "2#1"])
         yield* tag(Stores.use(1, ({ crash }) => crash))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["stop 1", "start 1"])
         assert.deepStrictEqual(yield* Effect.forEach([0, 1, 2], (key) => seen(at(key))), ["0#1", "1#2", "2#1"])
         assert.deepStrictEqual(yield* Stores.countChildren, { specs: 3, active: 3, supervisors: 0, workers: 3 })
@@ -86,7 +86,7 @@ describe("partition supervisors", () => {
           assert.strictEqual(yield* Stores.size, 8)
           for (let key = 0; key < 4; key++) {
             yield* tag(Stores.use(key, ({ crash }) => crash))
-            yield* settle
+            yield* VirtualTime.settle
           }
           const error = yield* Effect.flip(Stores.await)
           assert.deepStrictEqual([error.child, error.restarts, error.intensity], ["3", 4, 3])

@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor } from "coppice"
 import { Effect, Exit, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, patient, rule, states } from "../support/kit.ts"
-import { pass, settle } from "../support/quiet.ts"
 
 describe("things that happen at the same time", () => {
   rule(
@@ -15,12 +16,12 @@ describe("things that happen at the same time", () => {
           ...patient,
           children: [kit.child("a"), kit.child("b")]
         })
-        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
-        yield* settle
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
+        yield* VirtualTime.settle
         // While the supervisor is busy: an exit, a call, an exit.
         yield* kit.crash("a")
         yield* Effect.forkChild(app.startChild(kit.child("z")))
-        yield* settle
+        yield* VirtualTime.settle
         yield* kit.crash("b")
         kit.take()
         yield* kit.release("slow")
@@ -38,8 +39,8 @@ describe("things that happen at the same time", () => {
           intensity: 1,
           children: [kit.child("a"), kit.child("b")]
         })
-        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
-        yield* settle
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
+        yield* VirtualTime.settle
         yield* kit.crashTogether("a", "b")
         yield* kit.release("slow")
         assert.strictEqual(yield* ended(app), "gave up")
@@ -57,10 +58,10 @@ describe("things that happen at the same time", () => {
           intensity: 0,
           children: [kit.child("a")]
         })
-        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
-        yield* settle
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
+        yield* VirtualTime.settle
         const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-        yield* settle
+        yield* VirtualTime.settle
         yield* kit.crash("a")
         yield* kit.release("slow")
         assert.deepStrictEqual(terminating.pollUnsafe(), Exit.void)
@@ -77,8 +78,8 @@ describe("things that happen at the same time", () => {
         Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a"), kit.child("b"), kit.child("c")] }),
         scope
       )
-      yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("slow", { starts: ["hold"] }))))
-      yield* settle
+      yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("slow", { starts: ["hang"] }))))
+      yield* VirtualTime.settle
       yield* kit.crash("a")
       kit.take()
       yield* Scope.close(scope, Exit.void)
@@ -93,8 +94,8 @@ describe("things that happen at the same time", () => {
         intensity: 1,
         children: [kit.child("a"), kit.child("b")]
       })
-      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
-      yield* settle
+      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
+      yield* VirtualTime.settle
       yield* kit.crashTogether("a", "b")
       yield* kit.release("slow")
       assert.strictEqual(yield* ended(app), "no")
@@ -110,8 +111,8 @@ describe("things that happen at the same time", () => {
           intensity: 1,
           children: [kit.child("a"), kit.child("b")]
         })
-        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
-        yield* settle
+        yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
+        yield* VirtualTime.settle
         yield* kit.crashTogether(first, second)
         yield* kit.release("slow")
         assert.strictEqual(yield* ended(app), end)
@@ -127,7 +128,7 @@ describe("things that happen at the same time", () => {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-all",
           intensity: 1,
-          children: [kit.child("a"), kit.child("b", { starts: ["ok", "hold"] })]
+          children: [kit.child("a"), kit.child("b", { starts: ["ok", "hang"] })]
         })
         yield* kit.crash("b")
         yield* kit.crash("a")
@@ -146,7 +147,7 @@ describe("things that happen at the same time", () => {
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-all",
           intensity: 1,
-          children: [kit.child("a"), kit.child("b"), kit.child("d", { slowStop: true })]
+          children: [kit.child("a"), kit.child("b"), kit.child("d", { stops: "hang" })]
         })
         yield* kit.crash("b")
         yield* kit.crash("a")
@@ -166,14 +167,14 @@ describe("things that happen at the same time", () => {
           Supervisor.make("app", {
             strategy: "one-for-all",
             ...patient,
-            children: [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["ok", "hold"] }), kit.child("d")]
+            children: [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["ok", "hang"] }), kit.child("d")]
           }),
           scope
         )
         yield* kit.crash("a")
         kit.take()
         yield* Scope.close(scope, Exit.void)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["stop b", "stop a"])
       })
   )
@@ -185,13 +186,13 @@ describe("things that happen at the same time", () => {
         Supervisor.make("app", {
           strategy: "one-for-all",
           ...patient,
-          children: [kit.child("a"), kit.child("b", { slowStop: true }), kit.child("c")]
+          children: [kit.child("a"), kit.child("b", { stops: "hang" }), kit.child("c")]
         }),
         scope
       )
       yield* kit.crash("a")
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-      yield* settle
+      yield* VirtualTime.settle
       kit.take()
       yield* kit.release("b")
       assert.deepStrictEqual(kit.take(), ["gone b"])
@@ -213,9 +214,9 @@ describe("things that happen at the same time", () => {
           })
           const children = [kit.child("a"), Child.effect("b", effect), kit.child("c")]
           yield* Scope.provide(Supervisor.make("app", { strategy, ...patient, children }), scope)
-          yield* settle
+          yield* VirtualTime.settle
           const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-          yield* pass("1 second")
+          yield* TestClock.adjust("1 second")
           assert.isDefined(closing.pollUnsafe())
           assert.strictEqual(starts, 1)
         }
@@ -246,7 +247,7 @@ describe("things that happen at the same time", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       let attempts = 0
-      const flaky = kit.child("a", { starts: ["ok", "hold"] })
+      const flaky = kit.child("a", { starts: ["ok", "hang"] })
       yield* Scope.provide(
         Supervisor.make("app", {
           strategy: "one-for-one",
@@ -259,7 +260,7 @@ describe("things that happen at the same time", () => {
       attempts = kit.attempts("a")
       kit.take()
       yield* Scope.close(scope, Exit.void)
-      yield* settle
+      yield* VirtualTime.settle
       assert.deepStrictEqual(kit.take(), ["stop c", "stop b"])
       assert.strictEqual(kit.attempts("a"), attempts)
     }))

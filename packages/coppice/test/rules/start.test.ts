@@ -1,8 +1,8 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor, SupervisorError } from "coppice"
 import { Effect, Exit, Scope } from "effect"
 import { rule, states } from "../support/kit.ts"
-import { settle } from "../support/quiet.ts"
 
 const failure = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
 
@@ -12,10 +12,10 @@ describe("the start of a supervisor", () => {
     "starts children one by one in list order, the next only after the previous one has started",
     (kit) =>
       Effect.gen(function*() {
-        const children = [kit.child("a"), kit.child("b", { starts: ["hold"] }), kit.child("c")]
+        const children = [kit.child("a"), kit.child("b", { starts: ["hang"] }), kit.child("c")]
         const building = yield* Effect.forkChild(Supervisor.make("app", { strategy: "one-for-one", children }))
-        yield* settle
-        assert.deepStrictEqual(kit.take(), ["start a", "hold b"])
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(kit.take(), ["start a", "hang b"])
         yield* kit.release("b")
         assert.deepStrictEqual(kit.take(), ["start b", "start c"])
         assert.isDefined(building.pollUnsafe())
@@ -27,9 +27,9 @@ describe("the start of a supervisor", () => {
     "is over once every child has started; whoever builds it waits until then",
     (kit) =>
       Effect.gen(function*() {
-        const children = [kit.child("a"), kit.child("b", { starts: ["hold"] })]
+        const children = [kit.child("a"), kit.child("b", { starts: ["hang"] })]
         const building = yield* Effect.forkChild(Supervisor.make("app", { strategy: "one-for-one", children }))
-        yield* settle
+        yield* VirtualTime.settle
         assert.isUndefined(building.pollUnsafe())
         yield* kit.release("b")
         assert.isTrue(Exit.isSuccess(building.pollUnsafe()!))
@@ -124,11 +124,11 @@ describe("the start of a supervisor", () => {
         strategy: "one-for-one",
         children: [kit.child("a")]
       })
-      const starting = yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
-      yield* settle
+      const starting = yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
+      yield* VirtualTime.settle
       const counting = yield* Effect.forkChild(app.countChildren)
       yield* kit.crash("a")
-      assert.deepStrictEqual(kit.take(), ["start a", "hold slow", "exit a"])
+      assert.deepStrictEqual(kit.take(), ["start a", "hang slow", "crash a"])
       assert.isUndefined(counting.pollUnsafe())
       yield* kit.release("slow")
       assert.deepStrictEqual(kit.take(), ["start slow", "start a"])
@@ -171,13 +171,13 @@ describe("the start of a supervisor", () => {
     (kit) =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
-        const children = [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["hold"] }), kit.child("d")]
+        const children = [kit.child("a"), kit.child("b"), kit.child("c", { starts: ["hang"] }), kit.child("d")]
         const make = Supervisor.make("app", { strategy: "one-for-one", children })
         const building = yield* Effect.forkChild(Scope.provide(make, scope))
-        yield* settle
+        yield* VirtualTime.settle
         building.interruptUnsafe()
-        yield* settle
-        assert.deepStrictEqual(kit.take(), ["start a", "start b", "hold c", "stop b", "stop a"])
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(kit.take(), ["start a", "start b", "hang c", "stop b", "stop a"])
         assert.isDefined(building.pollUnsafe())
       })
   )

@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ExitReason, Supervisor } from "coppice"
-import { Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, rule, states } from "../support/kit.ts"
-import { now, pass, settle } from "../support/quiet.ts"
 
 describe("the stop of children", () => {
   rule(
@@ -11,11 +12,11 @@ describe("the stop of children", () => {
     (kit) =>
       Effect.gen(function*() {
         const scope = yield* Scope.make()
-        const children = [kit.child("a"), kit.child("b", { slowStop: true, shutdown: "Infinity" }), kit.child("c")]
+        const children = [kit.child("a"), kit.child("b", { stops: "hang", shutdown: "Infinity" }), kit.child("c")]
         yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
         kit.take()
         const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["stop c", "stop b"])
         yield* kit.release("b")
         assert.deepStrictEqual(kit.take(), ["gone b", "stop a"])
@@ -53,16 +54,16 @@ describe("the stop of children", () => {
       Effect.gen(function*() {
         const scope = yield* Scope.make()
         const children = [
-          kit.child("a", { stubborn: true, shutdown: "2 seconds" }),
-          kit.child("b", { stubborn: true, shutdown: "3 seconds" }),
-          kit.child("c", { stubborn: true, shutdown: 0 })
+          kit.child("a", { stops: "deaf", shutdown: "2 seconds" }),
+          kit.child("b", { stops: "deaf", shutdown: "3 seconds" }),
+          kit.child("c", { stops: "deaf", shutdown: 0 })
         ]
         yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
-        const closing = yield* Effect.forkChild(Effect.andThen(Scope.close(scope, Exit.void), now))
-        yield* settle
-        yield* pass("4999 millis")
+        const closing = yield* Effect.forkChild(Effect.andThen(Scope.close(scope, Exit.void), Clock.currentTimeMillis))
+        yield* VirtualTime.settle
+        yield* TestClock.adjust("4999 millis")
         assert.isUndefined(closing.pollUnsafe())
-        yield* pass("1 millis")
+        yield* TestClock.adjust("1 millis")
         assert.deepStrictEqual(closing.pollUnsafe(), Exit.succeed(5000))
       })
   )
@@ -87,9 +88,9 @@ describe("the stop of children", () => {
             Supervisor.make("app", { strategy: "one-for-one", children: [a, kit.child("b", { starts: ["fail"] })] })
           )
         )
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["fail b"])
-        yield* pass("1 second")
+        yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(kit.take(), ["body ended", "scope closed"])
         assert.isDefined(building.pollUnsafe())
       })
@@ -106,10 +107,10 @@ describe("the stop of children", () => {
         )]
       })
       const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-      yield* settle
-      yield* pass("23 hours")
+      yield* VirtualTime.settle
+      yield* TestClock.adjust("23 hours")
       assert.isUndefined(terminating.pollUnsafe())
-      yield* pass("1 hour")
+      yield* TestClock.adjust("1 hour")
       assert.isDefined(terminating.pollUnsafe())
       kit.take()
     }))
@@ -118,13 +119,13 @@ describe("the stop of children", () => {
     Effect.gen(function*() {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
         strategy: "one-for-one",
-        children: [kit.child("a", { stubborn: true, shutdown: "brutal-kill" })]
+        children: [kit.child("a", { stops: "deaf", shutdown: "brutal-kill" })]
       })
       const terminating = yield* Effect.forkChild(app.terminateChild("a"))
-      yield* settle
-      yield* pass("99 millis")
+      yield* VirtualTime.settle
+      yield* TestClock.adjust("99 millis")
       assert.isUndefined(terminating.pollUnsafe())
-      yield* pass("1 millis")
+      yield* TestClock.adjust("1 millis")
       assert.isDefined(terminating.pollUnsafe())
     }))
 
@@ -156,18 +157,18 @@ describe("the stop of children", () => {
       Effect.gen(function*() {
         const inside = Supervisor.make("inside", {
           strategy: "one-for-one",
-          children: [kit.child("a", { stubborn: true, shutdown: "1 hour" })]
+          children: [kit.child("a", { stops: "deaf", shutdown: "1 hour" })]
         })
         const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
           strategy: "one-for-one",
           children: [Child.effect("host", Effect.andThen(inside, Effect.never))]
         })
-        yield* settle
+        yield* VirtualTime.settle
         const terminating = yield* Effect.forkChild(app.terminateChild("host"))
-        yield* settle
-        yield* pass("59 minutes")
+        yield* VirtualTime.settle
+        yield* TestClock.adjust("59 minutes")
         assert.isUndefined(terminating.pollUnsafe())
-        yield* pass("1 minute")
+        yield* TestClock.adjust("1 minute")
         assert.isDefined(terminating.pollUnsafe())
       })
   )
@@ -190,11 +191,11 @@ describe("the stop of children", () => {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
         strategy: "one-for-all",
         intensity: 1,
-        children: [kit.child("a"), kit.child("b", { failsWhenAsked: true })]
+        children: [kit.child("a"), kit.child("b", { stops: "fail" })]
       })
       kit.take()
       yield* kit.crash("a")
-      assert.deepStrictEqual(kit.take(), ["exit a", "stop b", "start a", "start b"])
+      assert.deepStrictEqual(kit.take(), ["crash a", "stop b", "start a", "start b"])
       assert.strictEqual(yield* ended(app), "no")
     }))
 
@@ -208,7 +209,7 @@ describe("the stop of children", () => {
           children: [kit.child("a")]
         })
         const user = yield* Effect.forkChild(app.await)
-        yield* settle
+        yield* VirtualTime.settle
         yield* Fiber.interrupt(user)
         assert.deepStrictEqual(yield* states(app), { a: "running" })
       })
@@ -244,10 +245,10 @@ describe("the stop of children", () => {
   rule("T10", "goes on when the one who ordered it stops waiting", (kit) =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const children = [kit.child("a"), kit.child("b", { slowStop: true })]
+      const children = [kit.child("a"), kit.child("b", { stops: "hang" })]
       yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
       const closing = yield* Effect.forkDetach(Scope.close(scope, Exit.void))
-      yield* settle
+      yield* VirtualTime.settle
       closing.interruptUnsafe()
       yield* kit.release("b")
       assert.deepStrictEqual(kit.take(), ["start a", "start b", "stop b", "gone b", "stop a"])
@@ -267,7 +268,7 @@ describe("the stop of children", () => {
           Supervisor.make("app", { strategy: "one-for-one", children }),
           scope
         )
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["start a", "start c", "stop c", "stop a"])
         assert.strictEqual(yield* ended(app), "shut down")
       })
@@ -288,7 +289,7 @@ describe("the stop of children", () => {
         })
         kit.take()
         yield* app.exitChild("nested", ExitReason.killed)
-        yield* settle
+        yield* VirtualTime.settle
         assert.deepStrictEqual(kit.take(), ["stop b", "stop a", "start a", "start b"])
       })
   )
@@ -303,12 +304,12 @@ describe("the stop of children", () => {
           Supervisor.make("app", { strategy: "one-for-one", children: [kit.child("a")] }),
           scope
         )
-        const starting = yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("b", { starts: ["hold"] }))))
-        yield* settle
+        const starting = yield* Effect.forkChild(Effect.exit(app.startChild(kit.child("b", { starts: ["hang"] }))))
+        yield* VirtualTime.settle
         kit.take()
         yield* Scope.close(scope, Exit.void)
         assert.deepStrictEqual(kit.take(), ["stop a"])
-        yield* settle
+        yield* VirtualTime.settle
         const exit = starting.pollUnsafe()
         assert.include(String(exit), "SupervisorDown")
       })

@@ -1,8 +1,9 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Supervisor } from "coppice"
 import { Effect } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, type Kit, patient, rule, states } from "../support/kit.ts"
-import { pass, settle } from "../support/quiet.ts"
 
 const four = (kit: Kit) => [kit.child("a"), kit.child("b"), kit.child("c"), kit.child("d")]
 
@@ -12,7 +13,7 @@ describe("a restart", () => {
       yield* Supervisor.make("app", { strategy: "one-for-one", children: four(kit) })
       kit.take()
       yield* kit.crash("b")
-      assert.deepStrictEqual(kit.take(), ["exit b", "start b"])
+      assert.deepStrictEqual(kit.take(), ["crash b", "start b"])
     }))
 
   rule(
@@ -25,7 +26,7 @@ describe("a restart", () => {
         yield* kit.crash("b")
         assert.deepStrictEqual(
           kit.take(),
-          ["exit b", "stop d", "stop c", "stop a", "start a", "start b", "start c", "start d"]
+          ["crash b", "stop d", "stop c", "stop a", "start a", "start b", "start c", "start d"]
         )
       })
   )
@@ -38,7 +39,7 @@ describe("a restart", () => {
         yield* Supervisor.make("app", { strategy: "rest-for-one", children: four(kit) })
         kit.take()
         yield* kit.crash("b")
-        assert.deepStrictEqual(kit.take(), ["exit b", "stop d", "stop c", "start b", "start c", "start d"])
+        assert.deepStrictEqual(kit.take(), ["crash b", "stop d", "stop c", "start b", "start c", "start d"])
       })
   )
 
@@ -59,7 +60,7 @@ describe("a restart", () => {
           })
           kit.take()
           yield* kit.crash("a")
-          assert.deepStrictEqual(kit.take(), ["exit a", "stop u", "stop b", "stop t", "start a", "start b"])
+          assert.deepStrictEqual(kit.take(), ["crash a", "stop u", "stop b", "stop t", "start a", "start b"])
           assert.deepStrictEqual(yield* states(app), { a: "running", b: "running" })
         })
     )
@@ -76,7 +77,7 @@ describe("a restart", () => {
         })
         kit.take()
         yield* kit.crash("b")
-        assert.deepStrictEqual(kit.take(), ["exit b", "stop a", "stop t", "start a", "start b"])
+        assert.deepStrictEqual(kit.take(), ["crash b", "stop a", "stop t", "start a", "start b"])
       })
   )
 
@@ -94,7 +95,7 @@ describe("a restart", () => {
             kit.child("a")
           ]
         })
-        yield* kit.leave("finished", Effect.void)
+        yield* kit.return("finished")
         yield* app.terminateChild("terminated")
         yield* kit.crash("a")
         assert.deepStrictEqual(yield* states(app), {
@@ -113,15 +114,15 @@ describe("a restart", () => {
         ...patient,
         children: [
           kit.child("a"),
-          kit.child("b", { stubborn: true, shutdown: "2 seconds" }),
-          kit.child("c", { stubborn: true, shutdown: "brutal-kill" })
+          kit.child("b", { stops: "deaf", shutdown: "2 seconds" }),
+          kit.child("c", { stops: "deaf", shutdown: "brutal-kill" })
         ]
       })
       kit.take()
       yield* kit.crash("a")
-      yield* pass("2099 millis")
-      assert.deepStrictEqual(kit.take(), ["exit a"])
-      yield* pass("1 millis")
+      yield* TestClock.adjust("2099 millis")
+      assert.deepStrictEqual(kit.take(), ["crash a"])
+      yield* TestClock.adjust("1 millis")
       assert.deepStrictEqual(kit.take(), ["start a", "start b", "start c"])
     }))
 
@@ -137,11 +138,11 @@ describe("a restart", () => {
           children: [
             kit.child("a"),
             kit.child("b", { restart: "transient", significant: true }),
-            kit.child("c", { failsWhenAsked: true })
+            kit.child("c", { stops: "fail" })
           ]
         })
         yield* kit.crash("a")
-        yield* settle
+        yield* VirtualTime.settle
         assert.strictEqual(yield* ended(app), "no")
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "running", c: "running" })
       })

@@ -1,6 +1,6 @@
+import { VirtualTime } from "@coppice/testing"
 import { type Child, ExitReason, type Supervisor } from "coppice"
 import { Context, Effect, type Exit, Layer } from "effect"
-import { settle } from "./quiet.ts"
 
 /** One build of a resource. */
 export interface Instance {
@@ -104,7 +104,7 @@ export const crash = (supervisor: Supervisor.Supervisor<any>, id: string, times 
   Effect.gen(function*() {
     for (let time = 0; time < times; time++) {
       yield* Effect.orDie(supervisor.exitChild(id, crashed))
-      yield* settle
+      yield* VirtualTime.settle
     }
   })
 

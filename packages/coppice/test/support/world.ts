@@ -1,3 +1,4 @@
+import { VirtualTime } from "@coppice/testing"
 import { assert, it } from "@effect/vitest"
 import type { Supervisor, SupervisorEvent } from "coppice"
 import {
@@ -14,8 +15,8 @@ import {
   Scope,
   Stream
 } from "effect"
+import { TestClock } from "effect/testing"
 import { Kit } from "./kit.ts"
-import { pass, settle, withQuiet } from "./quiet.ts"
 
 /** A log line as it was written. */
 export interface Line {
@@ -88,7 +89,7 @@ export class World {
 /** The answer of an effect that answers without time passing. */
 export const answer = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>) {
   const fiber = yield* Effect.forkChild(effect)
-  yield* settle
+  yield* VirtualTime.settle
   const exit = fiber.pollUnsafe()
   if (exit === undefined) return assert.fail("there is no answer")
   return yield* exit
@@ -101,13 +102,13 @@ export const collect = Effect.fnUntraced(function*(supervisor: Supervisor.Superv
     Effect.sync(() => {
       events.push(event)
     })))
-  yield* settle
-  const take = Effect.map(settle, () => {
+  yield* VirtualTime.settle
+  const take = Effect.map(VirtualTime.settle, () => {
     const taken = events
     events = []
     return taken
   })
-  return { take, hasEnded: Effect.map(settle, () => reader.pollUnsafe() !== undefined) }
+  return { take, hasEnded: Effect.map(VirtualTime.settle, () => reader.pollUnsafe() !== undefined) }
 })
 
 /** Every value there is, as an error. */
@@ -129,7 +130,7 @@ export class Lever {
       } catch {
         // An observer's.
       }
-      return settle
+      return VirtualTime.settle
     })
   }
 }
@@ -143,7 +144,7 @@ const inScope = Effect.fnUntraced(function*<E>(
   const scope = yield* Scope.make()
   const exit: Exit.Exit<void, E> = yield* Effect.exit(Scope.provide(Effect.suspend(() => test(world)), scope))
   const closing = yield* Effect.forkChild(Scope.close(scope, exit))
-  yield* pass("2 days")
+  yield* TestClock.adjust("2 days")
   yield* exit
   assert.isDefined(closing.pollUnsafe(), "the scope does not close")
   yield* Fiber.join(closing)
@@ -152,7 +153,7 @@ const inScope = Effect.fnUntraced(function*<E>(
 })
 
 /**
- * A test in a quiet world that sees everything. In the end nothing may be left, but for the fibers that are named with the
+ * A test in a world of virtual time that sees everything. In the end nothing may be left, but for the fibers that are named with the
  * path of their child.
  */
 export const scenario = (
@@ -162,6 +163,6 @@ export const scenario = (
 ): void => {
   it.effect(sentence, () => {
     const world = new World()
-    return withQuiet(world.provide(inScope(world, test, leftBehind)))
+    return VirtualTime.run(world.provide(inScope(world, test, leftBehind)))
   })
 }

@@ -34,10 +34,10 @@ export class VirtualClock implements TestClock.TestClock {
     return this.sleepers.map(({ path, until }) => ({ until, path }))
   }
 
-  /** Wakes the next who sleeps no longer than until then, perhaps with others of the same time. False: there is none. */
+  /** Wakes the next who sleeps no longer than until then, perhaps with others of the same time; who sleeps for ever, never. False: there is none. */
   wakeNext(until: number): boolean {
     const first = this.sleepers[0]
-    if (first === undefined || first.until > until) return false
+    if (first === undefined || first.until > until || first.until === Infinity) return false
     const after = this.sleepers.findIndex((other) => other.until > first.until)
     const together = after === -1 ? this.sleepers.length : after
     const [next] = this.sleepers.splice(this.choose(together), 1)
