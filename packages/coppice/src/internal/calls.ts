@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
@@ -16,6 +17,7 @@ import {
   SupervisorDown
 } from "../SupervisorError.ts"
 import { type ChildState, Entry } from "./children.ts"
+import type { Incarnation } from "./incarnation.ts"
 import { endForGood } from "./keeping.ts"
 import { CurrentParent, CurrentStart } from "./parent.ts"
 import { type StartFailure, startOne, type Step, stopOne } from "./ranges.ts"
@@ -71,31 +73,40 @@ export const call = <A, E>(
   core: SupervisorCore,
   operation: () => Effect.fn.Return<A, E>
 ): Effect.Effect<A, E | CallFailed> =>
-  Effect.withFiber<A, E | CallFailed>((fiber) => {
-    const during = waitingFor(core, fiber.context)
-    if (during !== undefined) return Effect.fail(new CallFromWithin({ path: core.path, during }))
-    return Effect.callback<A, E | CallFailed>((resume) => {
-      // Here and not before: the caller may be made to yield between any two operations.
-      if (core.hasEnded) return resume(Effect.fail(new SupervisorDown({ path: core.path })))
-      core.mailbox.post({
-        _tag: "Call",
-        run: Effect.map(Effect.exit(Effect.gen(operation)), (exit) => core.report.guard(() => resume(exit))),
-        refuse: () => core.report.guard(() => resume(Effect.fail(new SupervisorDown({ path: core.path }))))
-      })
+  // One operation: the caller may be made to yield between any two.
+  Effect.callback<A, E | CallFailed>((resume) => {
+    const { context } = Fiber.getCurrent()!
+    const child = core.childAround(context)
+    const during = waitingFor(core, context, child)
+    const { path } = core
+    if (during !== undefined) return resume(Effect.fail(new CallFromWithin({ path, during })))
+    if (core.hasEnded) return resume(Effect.fail(new SupervisorDown({ path })))
+    let isAnswered = false
+    const answer = (answer: Effect.Effect<A, E | CallFailed>) => {
+      isAnswered = true
+      child?.calls.delete(cannotAnswer)
+      core.report.guard(() => resume(answer))
+    }
+    const cannotAnswer = () => answer(Effect.fail(new CallFromWithin({ path, during: "stop" })))
+    child?.calls.add(cannotAnswer)
+    core.mailbox.post({
+      _tag: "Call",
+      run: Effect.suspend(() => isAnswered ? Effect.void : Effect.map(Effect.exit(Effect.gen(operation)), answer)),
+      refuse: () => answer(Effect.fail(new SupervisorDown({ path })))
     })
+    return child && Effect.sync(() => child.calls.delete(cannotAnswer))
   })
 
 /** What of the caller's the supervisor is waiting for right now, if anything. */
-const waitingFor = (core: SupervisorCore, caller: Context.Context<never>): "start" | "stop" | undefined => {
+const waitingFor = (
+  core: SupervisorCore,
+  caller: Context.Context<never>,
+  child: Incarnation | undefined
+): "start" | "stop" | undefined => {
   for (let start = Context.get(caller, CurrentStart); start !== undefined; start = start.outer) {
     if (start.active && start.supervisor === core) return "start"
   }
-  let incarnation = Context.get(caller, CurrentParent)?.incarnation
-  while (incarnation !== undefined) {
-    if (incarnation.supervisor === core && incarnation.isBeingStopped) return "stop"
-    incarnation = incarnation.supervisor.parent?.incarnation
-  }
-  return undefined
+  return child?.isBeingStopped === true ? "stop" : undefined
 }
 
 function* find(core: SupervisorCore, id: string): Step<Entry, ChildNotFound> {

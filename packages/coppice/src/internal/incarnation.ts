@@ -60,6 +60,7 @@ export class Incarnation implements Parent {
   probing: Probing | undefined = undefined
   /** Whether it has asked for the supervisor to give up. */
   escalated = false
+  private unanswered: Set<() => void> | undefined = undefined
   private nested: Map<string, SupervisorCore> | undefined = undefined
 
   constructor(supervisor: SupervisorCore, entry: Entry, number: number) {
@@ -88,6 +89,16 @@ export class Incarnation implements Parent {
   /** Whether its supervisor waits for it to end. */
   get isBeingStopped(): boolean {
     return this.status === "closing" && !this.abandoned && this.entry.incarnation === this
+  }
+
+  /** The calls to its supervisor for whose answer somebody inside it waits; each says that there will be none. */
+  get calls(): Set<() => void> {
+    return this.unanswered ??= new Set()
+  }
+
+  /** Its supervisor is about to wait for it: calls that wait for the supervisor could never be answered. */
+  refuseCalls(): void {
+    for (const cannotAnswer of this.unanswered ?? []) cannotAnswer()
   }
 
   get hasSupervisor(): boolean {

@@ -39,6 +39,7 @@ export const end = (incarnation: Incarnation, killed = false): Effect.Effect<voi
     }
     if (incarnation.fiber === undefined) close()
     else incarnation.onFiberDone = close
+    incarnation.refuseCalls()
     if (!waiting) return
     const millis = brutal ? brutalKillMillis : shutdownMillis(incarnation)
     const late = Effect.sync(() => {

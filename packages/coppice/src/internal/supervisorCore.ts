@@ -64,11 +64,8 @@ const unlessEmpty = (annotations: Annotations): Annotations | undefined =>
 // The child of this supervisor in which it is found to be invalid, however deep.
 const invalidHere = (core: SupervisorCore, problem: string): Effect.Effect<never> =>
   Effect.withFiber((fiber) => {
-    let incarnation = Context.get(fiber.context, CurrentParent)?.incarnation
-    while (incarnation !== undefined && incarnation.supervisor !== core) {
-      incarnation = incarnation.supervisor.parent?.incarnation
-    }
-    return Effect.die(new InvalidChild({ path: core.path, id: incarnation?.entry.spec.id ?? "", problem }))
+    const id = core.childAround(fiber.context)?.entry.spec.id ?? ""
+    return Effect.die(new InvalidChild({ path: core.path, id, problem }))
   })
 
 /** The state of one supervisor. What happens to it is in `loop.ts`, `starting.ts`, `stopping.ts` and `calls.ts`. */
@@ -188,15 +185,15 @@ export class SupervisorCore {
   /** Orders the stop and waits for it, unless one of its own children does so: that would be to wait for oneself. */
   readonly stop: Effect.Effect<void> = Effect.withFiber((fiber) => {
     this.orderStop()
-    return this.hosts(fiber.context) ? Effect.void : Effect.asVoid(Deferred.await(this.ended))
+    return this.childAround(fiber.context) === undefined ? Effect.asVoid(Deferred.await(this.ended)) : Effect.void
   })
 
-  /** Whether something runs inside one of its children, however deep. */
-  private hosts(context: Context.Context<never>): boolean {
+  /** The child inside which something runs, however deep, if it does. */
+  childAround(context: Context.Context<never>): Incarnation | undefined {
     let incarnation = Context.get(context, CurrentParent)?.incarnation
     while (incarnation !== undefined && incarnation.supervisor !== this) {
       incarnation = incarnation.supervisor.parent?.incarnation
     }
-    return incarnation !== undefined
+    return incarnation
   }
 }
