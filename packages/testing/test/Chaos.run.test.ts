@@ -46,6 +46,15 @@ describe("a chaos run", () => {
         assert.isAtLeast(seen.filter((world) => world === "world 2").length, 4)
       }))
 
+    it.effect("is another than that of the surroundings", () =>
+      Effect.gen(function*() {
+        let worlds = 0
+        const world = Layer.effect(Outside, Effect.sync(() => ({ notes: [`world ${++worlds}`] })))
+        const run = Layer.effectDiscard(Chaos.replay(idle, { world }, nothing))
+        yield* Effect.scoped(Layer.build(Layer.provide(run, world)))
+        assert.strictEqual(worlds, 2)
+      }))
+
     it.effect("outlives the program, and ends after it", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []

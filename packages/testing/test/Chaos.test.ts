@@ -240,6 +240,25 @@ describe("Chaos", () => {
       }))
   })
 
+  it("renders a plan as the code that makes it", () => {
+    const plan: Chaos.Plan = {
+      order: 7,
+      steps: [
+        { afterMillis: 0, fault: Fault.hang("app/\"a\"", "1 second") },
+        { afterMillis: 500, fault: Fault.loseUse("app/b") }
+      ]
+    }
+    assert.strictEqual(
+      Chaos.toCode(plan),
+      [
+        "const plan: Chaos.Plan = { order: 7, steps: [",
+        "  { afterMillis: 0, fault: Fault.hang(\"app/\\\"a\\\"\", \"1 second\") },",
+        "  { afterMillis: 500, fault: Fault.loseUse(\"app/b\") }",
+        "] }"
+      ].join("\n")
+    )
+  })
+
   describe("the trace", () => {
     it.effect("has what the program logs, and what its supervisors tell only once", () =>
       Effect.gen(function*() {

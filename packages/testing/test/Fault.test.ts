@@ -195,17 +195,33 @@ describe("Fault", () => {
         }))
     }
 
-    it.effect("goes on to hang as long as one of several faults lasts", () =>
+    const ticking = (note: Note) =>
+      Supervisor.layer("app", { strategy, children: [Child.effect("a", everySecond(note("tick")))] })
+
+    it.effect("stops the body of a child that is made, too", () =>
       Effect.gen(function*() {
         const program = (note: Note) =>
-          Supervisor.layer("app", { strategy, children: [Child.effect("a", everySecond(note("tick")))] })
+          Supervisor.layer("app", {
+            strategy,
+            children: [Child.make("a", Effect.succeed(everySecond(note("tick"))))]
+          })
+        const seen = yield* seenIn(program, { at: 500, fault: Fault.hang("app/a", "8 seconds") })
+        assert.deepStrictEqual(seen, ["0 tick", "8500 tick", "9500 tick", "10500 tick"])
+      }))
+
+    it.effect("goes on to hang as long as one of several faults lasts", () =>
+      Effect.gen(function*() {
         const long = Fault.hang("app/a", "8 seconds")
         const short = Fault.hang("app/a", "1 second")
         const expected = ["0 tick", "8500 tick", "9500 tick", "10500 tick"]
         const nested = [{ at: 500, fault: long }, { at: 600, fault: short }]
-        assert.deepStrictEqual(yield* seenIn(program, ...nested), expected)
+        assert.deepStrictEqual(yield* seenIn(ticking, ...nested), expected)
         const twice = [{ at: 500, fault: Fault.hang("app/a", "5 seconds") }, { at: 500, fault: long }]
-        assert.deepStrictEqual(yield* seenIn(program, ...twice), expected.slice(0, 3).concat("10500 tick"))
+        assert.deepStrictEqual(yield* seenIn(ticking, ...twice), expected)
+        // Nor do its checks and its users go on in between.
+        const ofAll = yield* seenIn(everything, ...nested)
+        assert.deepStrictEqual(ofAll.filter((line) => Number.parseInt(line) > 600 && Number.parseInt(line) < 8500), [])
+        assert.strictEqual(ofAll.filter((line) => line.startsWith("8500 ")).length, 5)
       }))
 
     it.effect("is found by a liveness check, and the child restarted", () =>
@@ -291,11 +307,9 @@ describe("Fault", () => {
 
     it.effect("is over with the incarnation that hangs, and does not touch the next", () =>
       Effect.gen(function*() {
-        const program = (note: Note) =>
-          Supervisor.layer("app", { strategy, children: [Child.effect("a", everySecond(note("tick")))] })
         const hang = { at: 500, fault: Fault.hang("app/a", "1 minute") }
         assert.deepStrictEqual(
-          (yield* seenIn(program, hang, { at: 3500, fault: Fault.crash("app/a") })).slice(0, 3),
+          (yield* seenIn(ticking, hang, { at: 3500, fault: Fault.crash("app/a") })).slice(0, 3),
           ["0 tick", "3500 tick", "4500 tick"]
         )
       }))
@@ -509,6 +523,23 @@ describe("Fault", () => {
           )
         }
       }
+    }))
+
+  it.effect("of a child that was abandoned with its supervisor does nothing either", () =>
+    Effect.gen(function*() {
+      const app = Supervisor.layer("app", {
+        strategy,
+        intensity: 0,
+        children: [Child.layer("a", Layer.effectDiscard(Effect.addFinalizer(() => Effect.sleep(1))))]
+      })
+      const lines = yield* traceOf(
+        app,
+        { at: 1000, fault: Fault.freeze("app/a", "1 hour") },
+        { at: 2000, fault: Fault.kill("app/a") },
+        { at: 2500, fault: Fault.crash("app/a") }
+      )
+      assert.strictEqual(lines.at(2), "2000 ms  app/a was killed; its supervisor gives up")
+      assert.include(lines, "2500 ms  >>> app/a crashes, but it is not up")
     }))
 
   it("lasts for a time that ends", () => {

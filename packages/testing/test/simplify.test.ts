@@ -36,8 +36,8 @@ const Rule = Schema.Struct({
 })
 type Rule = typeof Rule.Type
 
-const faultOf = ({ kind, millis, path }: Wanted): Fault.Fault =>
-  Fault.make(Fault.kinds[kind ?? 0]!, paths[path]!, lengths[millis]!)
+const faultOf = ({ kind, millis, path }: Wanted, length = lengths[millis]!): Fault.Fault =>
+  Fault.make(Fault.kinds[kind ?? 0]!, paths[path]!, length)
 
 const isWhat = (wanted: Wanted) => ({ fault }: Chaos.Step): boolean => {
   const needed = faultOf(wanted)
@@ -52,13 +52,13 @@ const breaks = ({ needsOrder, time, wanted }: Rule) => ({ order, steps }: Chaos.
   return next === wanted.length && total >= pauses[time]! && (order !== 0 || !needsOrder)
 }
 
-/** The plan, and in it what breaks the rule. */
+/** The plan, and in it what breaks the rule, and lasts longer than it has to. */
 const plant = (rule: Rule, { order, steps }: Chaos.Plan): Chaos.Plan => {
   const planted = [...steps]
   let from = 0
   for (const wanted of rule.wanted) {
     from = Math.max(from, Math.min(wanted.at, planted.length))
-    planted.splice(from++, 0, { afterMillis: pauses[rule.time]!, fault: faultOf(wanted) })
+    planted.splice(from++, 0, { afterMillis: pauses[rule.time]!, fault: faultOf(wanted, lengths.at(-1)) })
   }
   return { order: Math.max(order, 1), steps: planted }
 }
@@ -73,7 +73,7 @@ describe("simplify", () => {
       const found = yield* simplify(full, (plan) => Effect.sync(() => breaks(rule)(plan)))
       assert.isTrue(breaks(rule)(found))
       assert.deepStrictEqual(Array.from(simpler(found)).filter(breaks(rule)), [])
-      assert.deepStrictEqual(found.steps.map(({ fault }) => fault), rule.wanted.map(faultOf))
+      assert.deepStrictEqual(found.steps.map(({ fault }) => fault), rule.wanted.map((wanted) => faultOf(wanted)))
       assert.strictEqual(found.order, rule.needsOrder ? full.order : 0)
     }),
     { arbitrary: { runs: 300 } }
@@ -115,6 +115,12 @@ describe("simplify", () => {
         order: 0,
         steps: [{ afterMillis: 0, fault: Fault.crash("app/a") }, { afterMillis: 100, fault: Fault.crash("app/b") }]
       })
+    }))
+
+  it.effect("tries the order of arrival without any fault too", () =>
+    Effect.gen(function*() {
+      const plan = { order: 7, steps: [{ afterMillis: 10, fault: Fault.crash("app/a") }] }
+      assert.deepStrictEqual(yield* simplestOf(plan, () => true), { order: 0, steps: [] })
     }))
 
   it.effect("gives up after 400 tries, with the simplest that it has found", () =>
