@@ -105,6 +105,39 @@ export const steps = (
   })
 }
 
+/**
+ * Makes nothing up, but cuts down a scenario that you have, for example a recorded one; its trace is left out.
+ *
+ * **Example** (What it takes for a restart to fail)
+ *
+ * ```ts import.meta.vitest
+ * import { Model, Scenario, ScenarioArbitrary } from "@coppice/testing"
+ * import { Arbitrary, Effect } from "effect"
+ *
+ * const recorded = Scenario.make({
+ *   tree: Scenario.supervisor("root", { strategy: "one_for_all", intensity: 5 }, [
+ *     Scenario.worker("db", { shutdown: "brutal_kill" }),
+ *     Scenario.supervisor("web", {}, [Scenario.worker("http", { start: ["ok", "fail"] })])
+ *   ]),
+ *   steps: [{ op: "exit", id: "db", reason: "kill" }, { op: "stop" }]
+ * })
+ * const noRestartFails = (scenario: Scenario.Scenario) =>
+ *   Model.predict(scenario).slice(1).every(({ events }) => events.every(({ ev }) => ev !== "start_failed"))
+ *
+ * const check = Arbitrary.checkEffect(ScenarioArbitrary.from(recorded), noRestartFails, { maxShrinks: 5000 })
+ * const result = await Effect.runPromise(check)
+ *
+ * const found = result._tag === "Falsified" ? result.shrunkInput : undefined
+ * found?.tree // => Scenario.supervisor("root", {}, [Scenario.worker("a", { start: ["ok", "fail"] })])
+ * found?.steps // => [{ op: "exit", id: "a", reason: "crash" }]
+ * ```
+ *
+ * @category arbitraries
+ * @since 0.1.0
+ */
+export const from = (scenario: Scenario.Scenario): Arbitrary.Arbitrary<Scenario.Scenario> =>
+  arbitrary(Scenario.Scenario, { draft: Schema.Null, resolve: () => scenario, shrink: shrinkScenario })
+
 const settingsOf = (options: Options = {}): Draft.Settings => ({
   levels: options.levels ?? 3,
   steps: options.steps ?? 12,

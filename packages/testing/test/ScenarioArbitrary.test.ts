@@ -218,6 +218,11 @@ describe("ScenarioArbitrary", () => {
               ]
             }
           )
+          // No restart may be forgotten while a worker is waited for.
+          assert.deepStrictEqual(yield* least(({ features }) => features.includes("ignoresShutdown")), {
+            tree: supervisor("root", { period: 3600 }, [worker("a", { ignoresShutdown: true })]),
+            steps: []
+          })
           // A restart that is allowed only because time has passed.
           const isLate = (scenario: Scenario.Scenario) => {
             const soon = scenario.steps.filter(({ op }) => op !== "advance")
@@ -237,6 +242,85 @@ describe("ScenarioArbitrary", () => {
     )
   })
 
+  describe("from", () => {
+    const { supervisor, worker } = Scenario
+    const crash = (id: string): Scenario.Step => ({ op: "exit", id, reason: "crash" })
+    const cases: ReadonlyArray<{
+      readonly what: string
+      readonly holds: (entry: Scenario.Entry, step: number) => boolean
+      readonly scenario: Pick<Scenario.Scenario, "tree" | "steps">
+      readonly least: Pick<Scenario.Scenario, "tree" | "steps">
+    }> = [
+      {
+        what: "children of a nested supervisor to its parent",
+        holds: ({ state }) => state?.workers.length === 3,
+        scenario: {
+          tree: supervisor("root", {}, [supervisor("s1", {}, [worker("a"), worker("b")]), worker("c")]),
+          steps: []
+        },
+        least: { tree: supervisor("root", {}, [worker("a"), worker("b"), worker("c")]), steps: [] }
+      },
+      {
+        what: "the steps of a child to its sibling",
+        holds: ({ events }, step) => step > 0 && events.some(({ ev }) => ev === "start_failed"),
+        scenario: {
+          tree: supervisor("root", { strategy: "rest_for_one" }, [worker("a"), worker("b", { start: ["ok", "fail"] })]),
+          steps: [crash("a")]
+        },
+        least: { tree: supervisor("root", {}, [worker("a", { start: ["ok", "fail"] })]), steps: [crash("a")] }
+      },
+      {
+        what: "a supervisor that gives up to a worker that leaves",
+        holds: ({ events }) => events.some(({ why }) => why === "auto_shutdown"),
+        scenario: {
+          tree: supervisor("root", { autoShutdown: "any_significant" }, [
+            supervisor("s1", { restart: "transient", significant: true, intensity: 0 }, [worker("a")])
+          ]),
+          steps: [crash("a")]
+        },
+        least: {
+          tree: supervisor("root", { autoShutdown: "any_significant" }, [
+            worker("a", { restart: "transient", significant: true })
+          ]),
+          steps: [{ op: "exit", id: "a", reason: "normal" }]
+        }
+      },
+      {
+        what: "a call of a nested supervisor to one of its parent",
+        holds: ({ result }) => result === "error:start_failed",
+        scenario: {
+          tree: supervisor("root", {}, [supervisor("s1", {}, [])]),
+          steps: [{ op: "startChild", supervisor: "s1", child: worker("new1", { start: ["fail"] }) }]
+        },
+        least: {
+          tree: supervisor("root", {}, []),
+          steps: [{ op: "startChild", supervisor: "root", child: worker("new1", { start: ["fail"] }) }]
+        }
+      },
+      {
+        what: "a child that is asked for in vain to nobody",
+        holds: ({ result }) => result === "error:not_found",
+        scenario: {
+          tree: supervisor("root", {}, [supervisor("s1", {}, [worker("a")])]),
+          steps: [{ op: "deleteChild", supervisor: "root", id: "a" }]
+        },
+        least: { tree: supervisor("root", {}, []), steps: [{ op: "deleteChild", supervisor: "root", id: "new1" }] }
+      }
+    ]
+    for (const { holds, least, scenario, what } of cases) {
+      it.effect(`cuts down ${what}`, () =>
+        Effect.gen(function*() {
+          const whole = Scenario.make(scenario)
+          const { steps, tree } = yield* leastWith(
+            ScenarioArbitrary.from(whole),
+            (scenario) => Model.predict(scenario).some(holds),
+            1
+          )
+          assert.deepStrictEqual({ steps, tree }, least)
+        }))
+    }
+  })
+
   describe("tree", () => {
     it.effect("makes trees that are sound, and shrinks them", () =>
       Effect.gen(function*() {
@@ -246,6 +330,23 @@ describe("ScenarioArbitrary", () => {
           yield* leastWith(ScenarioArbitrary.tree(), (tree) => levelsOf(tree) === 3, 1),
           Scenario.supervisor("root", {}, [Scenario.supervisor("s1", {}, [Scenario.supervisor("s2", {}, [])])])
         )
+
+        const workersOf = (tree: Scenario.Supervisor) =>
+          supervisorsOf(tree).flatMap(({ children }) => children.filter((child) => child.type === "worker"))
+        assert.deepStrictEqual(
+          yield* leastWith(
+            ScenarioArbitrary.tree(),
+            (tree) => workersOf(tree).some(({ ignoresShutdown }) => ignoresShutdown),
+            1
+          ),
+          Scenario.supervisor("root", { period: 3600 }, [Scenario.worker("a", { ignoresShutdown: true })])
+        )
+        const significant = yield* leastWith(
+          ScenarioArbitrary.tree(),
+          (tree) => workersOf(tree).some(({ significant }) => significant),
+          1
+        )
+        assert.deepStrictEqual(flawsOf(Scenario.make({ tree: significant, steps: [] })), [])
       }), 30_000)
   })
 
