@@ -6,7 +6,7 @@
  * synchronous and all connections live in one thread: they never wait for each other.
  */
 import { Clock, Context, Duration, Effect, Layer, Option, Schema } from "effect"
-import { DatabaseSync, type SQLInputValue } from "node:sqlite"
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 import { Counts, Job, maxTries, Result, type Submission } from "./Job.ts"
 import { Settings } from "./Settings.ts"
 
@@ -82,13 +82,21 @@ const make = Effect.gen(function*() {
     (opened) => Effect.sync(() => opened.close())
   )
 
+  // Workers ask for a job many times a second.
+  const statements = new Map<string, StatementSync>()
+  const prepared = (sql: string): StatementSync => {
+    const statement = statements.get(sql) ?? database.prepare(sql)
+    statements.set(sql, statement)
+    return statement
+  }
+
   const rows = <A>(
     operation: string,
     row: Schema.ConstraintDecoder<A>,
     sql: string,
     ...parameters: ReadonlyArray<SQLInputValue>
   ): Effect.Effect<ReadonlyArray<A>, JobStoreError> =>
-    attempt(operation, () => Schema.decodeSync(Schema.Array(row))(database.prepare(sql).all(...parameters)))
+    attempt(operation, () => Schema.decodeSync(Schema.Array(row))(prepared(sql).all(...parameters)))
 
   /** Submits a job, unless it is there already: who got no answer submits it again, and its name says which it is. */
   const submit = Effect.fnUntraced(function*({ name, text }: Submission) {
