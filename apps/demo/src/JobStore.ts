@@ -1,12 +1,12 @@
 /**
  * The queue, in one SQLite file.
  *
- * Each incarnation that provides `JobStore.layer` opens a connection of its own. Every operation is one statement, or one
- * explicit transaction, so that a crash between any two of them loses nothing. Statements are synchronous and all
- * connections live in one thread: they never wait for each other.
+ * Each incarnation that provides `JobStore.layer` opens a connection of its own. Every operation changes something in one
+ * statement, or one explicit transaction, so that a crash between any two of them loses nothing. Statements are
+ * synchronous and all connections live in one thread: they never wait for each other.
  */
 import { Clock, Context, Duration, Effect, Layer, Option, Schema } from "effect"
-import { DatabaseSync, type SQLInputValue } from "node:sqlite"
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 import { Counts, Job, maxTries, Result, type Submission } from "./Job.ts"
 import { Settings } from "./Settings.ts"
 
@@ -18,6 +18,13 @@ export class JobStoreError extends Schema.TaggedError<JobStoreError>()("JobStore
   override get message(): string {
     const why = this.cause instanceof Error ? this.cause.message : String(this.cause)
     return `cannot ${this.operation} ${this.file}: ${why}`
+  }
+}
+
+/** There is a job of this name that has another text. */
+export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", { name: Schema.String }) {
+  override get message(): string {
+    return `there is a job "${this.name}" with another text`
   }
 }
 
@@ -36,7 +43,7 @@ const Row = Job.mapFields((fields) => ({ ...fields, result: Schema.NullOr(Schema
 const schema = `
   CREATE TABLE IF NOT EXISTS jobs (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
-    name        TEXT NOT NULL,
+    name        TEXT NOT NULL UNIQUE,
     text        TEXT NOT NULL,
     state       TEXT NOT NULL DEFAULT 'waiting',
     tries       INTEGER NOT NULL DEFAULT 0,
@@ -48,7 +55,9 @@ const schema = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS jobs_state ON jobs (state, id)`
 
-const insert = "INSERT INTO jobs (name, text) VALUES (?, ?) RETURNING id"
+// Not `ON CONFLICT DO NOTHING`: to SQLite's count of the rows it has inserted that adds one.
+const insertNew = `
+  INSERT INTO jobs (name, text) SELECT $name, $text WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE name = $name)`
 const columns = "id, name, state, tries, worker, incarnation, result, error"
 
 // A job that was interrupted and has not failed gets its try back.
@@ -73,32 +82,45 @@ const make = Effect.gen(function*() {
     (opened) => Effect.sync(() => opened.close())
   )
 
+  // Workers ask for a job many times a second.
+  const statements = new Map<string, StatementSync>()
+  const prepared = (sql: string): StatementSync => {
+    const statement = statements.get(sql) ?? database.prepare(sql)
+    statements.set(sql, statement)
+    return statement
+  }
+
   const rows = <A>(
     operation: string,
     row: Schema.ConstraintDecoder<A>,
     sql: string,
     ...parameters: ReadonlyArray<SQLInputValue>
   ): Effect.Effect<ReadonlyArray<A>, JobStoreError> =>
-    attempt(operation, () => Schema.decodeSync(Schema.Array(row))(database.prepare(sql).all(...parameters)))
+    attempt(operation, () => Schema.decodeSync(Schema.Array(row))(prepared(sql).all(...parameters)))
 
-  const submit = ({ name, text }: Submission) =>
-    attempt("submit a job to", () => Number(database.prepare(insert).get(name, text)?.["id"]))
+  /** Submits a job, unless it is there already: who got no answer submits it again, and its name says which it is. */
+  const submit = Effect.fnUntraced(function*({ name, text }: Submission) {
+    const [job] = yield* attempt("submit a job to", () => {
+      database.prepare(insertNew).run({ name, text })
+      return database.prepare("SELECT id, text FROM jobs WHERE name = ?").all(name)
+    })
+    if (job?.["text"] !== text) return yield* new NameTaken({ name })
+    return Number(job["id"])
+  })
 
   /** Submits what is not yet there by name, all of it or nothing. Answers how many that were. */
   const submitNew = (submissions: ReadonlyArray<Submission>) =>
     attempt("submit jobs to", () => {
-      const known = new Set(database.prepare("SELECT name FROM jobs").all().map((row) => row["name"]))
-      const unknown = submissions.filter(({ name }) => !known.has(name))
       database.exec("BEGIN IMMEDIATE")
       try {
-        const statement = database.prepare(insert)
-        for (const { name, text } of unknown) statement.get(name, text)
+        const statement = database.prepare(insertNew)
+        const changes = submissions.map(({ name, text }) => Number(statement.run({ name, text }).changes))
         database.exec("COMMIT")
+        return changes.reduce((sum, change) => sum + change, 0)
       } catch (error) {
         database.exec("ROLLBACK")
         throw error
       }
-      return unknown.length
     })
 
   /** Claims the oldest waiting job. The try is counted now, before anything can go wrong. */

@@ -32,7 +32,7 @@ const graceful = "50 millis"
 const help = `GET  /tree          the supervision tree; as JSON with "accept: application/json", or /tree?format=mermaid
 GET  /jobs          every job, and how many there are
 GET  /jobs/<id>     one job
-POST /jobs          submit a job: {"name": "…", "text": "…"}
+POST /jobs          submit a job: {"name": "…", "text": "…"}; submitted again it is the same job
 POST /crash/<path>  crash a child, such as /crash/app/store/database
 POST /hang          have this server answer nobody, until its supervisor finds out
 
@@ -80,7 +80,10 @@ const routes = HttpRouter.use(Effect.fnUntraced(function*(router) {
       const id = yield* store.submit(submission)
       const note = `a text with ${poison} on its first line panics and is parked after ${maxTries} tries`
       return yield* submitted({ id, name: submission.name, note }, { status: 201 })
-    }).pipe(Effect.catchTag(["HttpServerError", "SchemaError"], refuse))
+    }).pipe(
+      Effect.catchTag(["HttpServerError", "SchemaError"], refuse),
+      Effect.catchTag("NameTaken", ({ message }) => problem({ error: message }, { status: 409 }))
+    )
   )
 
   yield* router.add(

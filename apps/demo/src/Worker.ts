@@ -3,7 +3,7 @@ import { Child, ExitReason } from "coppice"
 import { Effect, Option } from "effect"
 import { analyse } from "./Analysis.ts"
 import { maxTries } from "./Job.ts"
-import { JobStore } from "./JobStore.ts"
+import { type Claim, JobStore } from "./JobStore.ts"
 import { Settings } from "./Settings.ts"
 
 /**
@@ -30,15 +30,24 @@ const takeOver = Effect.gen(function*() {
   yield* Effect.sleep(breather)
 })
 
-const doNext = Effect.gen(function*() {
+/** Does a job that a worker holds, and stores the result: while it has not, the job is not done. */
+const doAndStore = Effect.fnUntraced(function*(claim: Claim) {
   const store = yield* JobStore
   const { pace } = yield* Settings
-  const { incarnation, path } = yield* Child.current
-  const claimed = yield* store.claim(path, incarnation)
-  if (Option.isNone(claimed)) return yield* Effect.sleep(idle)
   yield* Effect.sleep(pace)
-  const result = yield* Effect.sync(() => analyse(claimed.value.text))
-  yield* store.complete(claimed.value, result)
+  const result = yield* Effect.sync(() => analyse(claim.text))
+  yield* store.complete(claim, result)
 })
 
-export const worker = Effect.andThen(takeOver, Effect.forever(doNext)).pipe(Effect.provide(JobStore.layer))
+/** A worker that does its jobs so. */
+export const workerThat = <E, R>(doJob: (claim: Claim) => Effect.Effect<void, E, R>) => {
+  const doNext = Effect.gen(function*() {
+    const store = yield* JobStore
+    const { incarnation, path } = yield* Child.current
+    const claimed = yield* store.claim(path, incarnation)
+    yield* Option.isSome(claimed) ? doJob(claimed.value) : Effect.sleep(idle)
+  })
+  return Effect.andThen(takeOver, Effect.forever(doNext)).pipe(Effect.provide(JobStore.layer))
+}
+
+export const worker = workerThat(doAndStore)

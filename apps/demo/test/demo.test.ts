@@ -174,8 +174,10 @@ describe("demo", () => {
       const noText = yield* post(`${url}/jobs`, { name: "a" })
       const noJson = yield* HttpClient.post(`${url}/jobs`, { body: HttpBody.text("{") })
       const noChild = yield* HttpClient.post(`${url}/crash/app/cellar`)
+      yield* submit(url, "taken", "one text")
+      const taken = yield* post(`${url}/jobs`, { name: "taken", text: "another" })
 
-      assert.deepStrictEqual([noText.status, noJson.status, noChild.status], [400, 400, 404])
+      assert.deepStrictEqual([noText.status, noJson.status, noChild.status, taken.status], [400, 400, 404, 409])
       assert.include(yield* noText.text, "text")
       assert.deepStrictEqual(
         yield* decode(Schema.Struct({ known: Schema.Array(Schema.String) }), noChild),
