@@ -405,7 +405,7 @@ describe("calls", () => {
             strategy: "one-for-one",
             children: [nest(a)]
           })
-          yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+          yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
           yield* VirtualTime.settle
           const terminating = yield* Effect.forkChild(app.terminateChild("a"))
           yield* VirtualTime.settle
@@ -415,7 +415,7 @@ describe("calls", () => {
           yield* kit.release("slow")
           assert.deepStrictEqual(seen, ["CallFromWithin"])
           assert.isDefined(terminating.pollUnsafe())
-          assert.deepStrictEqual(kit.take(), ["hold slow", "start slow"])
+          assert.deepStrictEqual(kit.take(), ["hang slow", "start slow"])
         })
     )
   }
@@ -429,7 +429,7 @@ describe("calls", () => {
         strategy: "one-for-one",
         children: [a, kit.child("b")]
       })
-      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hold"] })))
+      yield* Effect.forkChild(app.startChild(kit.child("slow", { starts: ["hang"] })))
       yield* VirtualTime.settle
       yield* Effect.forkChild(app.terminateChild("a"))
       yield* VirtualTime.settle

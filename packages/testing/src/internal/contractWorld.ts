@@ -132,7 +132,11 @@ const inWorld = <C extends Child.Any>(
     yield* TestClock.adjust("1 hour")
     yield* exit
     assert.deepStrictEqual(closing.pollUnsafe(), Exit.void)
-    assert.deepStrictEqual([fibers, yield* VirtualTime.sleeping], [0, 0], "the fibers and the sleepers that are left")
+    assert.deepStrictEqual(
+      [fibers, (yield* VirtualTime.current).sleeping],
+      [0, []],
+      "the fibers and the sleepers that are left"
+    )
   })
   return VirtualTime.run(Effect.provideService(inScope, Metric.FiberRuntimeMetrics, counting), options)
 }
