@@ -6,7 +6,7 @@ import { type Claim, JobStore } from "@coppice/demo/JobStore"
 import { Settings } from "@coppice/demo/Settings"
 import { workerThat } from "@coppice/demo/Worker"
 import { workersThat } from "@coppice/demo/Workers"
-import { Chaos } from "@coppice/testing"
+import { Chaos, Fault } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Child, ChildRef, Supervisor, type SupervisorError } from "coppice"
 import { Effect, Layer, Schedule } from "effect"
@@ -43,7 +43,7 @@ const submit = Effect.fnUntraced(function*(submission: Submission) {
 
 const workload = Effect.forEach(
   submissions,
-  (submission, index) => Effect.delay(submit(submission), index * 2000),
+  (submission, index) => Effect.delay(submit(submission), index * 1000),
   { concurrency: "unbounded", discard: true }
 )
 
@@ -129,6 +129,15 @@ describe("under chaos", () => {
       assert.strictEqual(runs, 200)
       assert.isAbove(faults, 200)
     }), 120_000)
+
+  it.effect("a worker that hangs does not store what another has stored meanwhile", () => {
+    const plan: Chaos.Plan = {
+      order: 0,
+      steps: [{ afterMillis: 100, fault: Fault.hang("app/workers/worker-1", "1 minute") }]
+    }
+    // The users stay until it goes on: else the run is over when all jobs are done.
+    return Chaos.replay(good, { ...rules, workload: Effect.andThen(workload, Effect.sleep("2 minutes")) }, plan)
+  })
 
   it.effect(
     "a worker that acknowledges a job before it has stored the result is found out",
