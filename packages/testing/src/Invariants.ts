@@ -12,7 +12,7 @@
  * - A child that leaves is treated by its restart type and significance (R1–R5, A1–A3). Whoever waits has a backoff, whoever
  *   is left down has one that has ended, and a group restart passes it by.
  * - A supervisor restarts no more often within its period than its intensity, and gives up only when it must (I1, I3, I7).
- * - When a child or a supervisor has ended, nothing inside it is left, and nothing happens there any more (T1, U1).
+ * - When a child or a supervisor has ended, nothing inside it is left, and nothing happens there any more (T1).
  *
  * @since 0.1.0
  */

@@ -134,6 +134,24 @@ describe("what is right", () => {
       c2.stopped,
       app.ended
     ],
+    "a group restart without one of whom nothing is known, who may be temporary": [
+      oneForAll,
+      ...up,
+      ...at("app/guest").starts,
+      a.left("restart"),
+      a.restarting,
+      at("app/guest").stopped,
+      c.stopped,
+      b.stopped,
+      ...a2.starts,
+      ...b2.starts,
+      ...c2.starts,
+      b2.left("give-up"),
+      app.gaveUp("b"),
+      c2.stopped,
+      a2.stopped,
+      app.endedFor(gaveUp("app", "b"))
+    ],
     "a group restart that goes on after one that is left down": [
       learn(supervisor("app", three({ onExhausted: "give-up" }), { strategy: "one-for-all" })),
       ...up,
@@ -224,6 +242,26 @@ describe("what is right", () => {
       at("app/n", 2).stopped,
       app.ended
     ],
+    "a supervisor that gives up, and says so when the child has ended": [
+      oneForOne,
+      ...up,
+      a.left("restart"),
+      a.restarting,
+      ...a2.starts,
+      at("app/b", 1, 1000).left("give-up"),
+      at("app", 1, 1500).gaveUp("b"),
+      at("app/c", 1, 1500).stopped,
+      at("app/a", 2, 1500).stopped,
+      at("app", 1, 1500).endedFor(gaveUp("app", "b"))
+    ],
+    "a supervisor that gives up, of which nothing else is known": [
+      ...up,
+      b.left("give-up"),
+      app.gaveUp("b"),
+      c.stopped,
+      a.stopped,
+      app.endedFor(gaveUp("app", "b"))
+    ],
     "a temporary child that escalates": [
       learn(supervisor("app", three({ restart: "temporary" }))),
       ...up,
@@ -296,6 +334,51 @@ describe("what is right", () => {
       b.stopped,
       app.ended
     ],
+    "a supervisor that is built again, with fewer children": [
+      oneForOne,
+      ...up,
+      c.stopped,
+      b.stopped,
+      a.stopped,
+      app.ended,
+      learn(supervisor("app", [child("app/a", { state: "starting", incarnation: 1 }), child("app/c")])),
+      ...a.starts,
+      ...c.starts,
+      app.up,
+      c.stopped,
+      a.stopped,
+      app.ended
+    ],
+    "a supervisor that is built again, with other children": [
+      oneForOne,
+      learn(supervisor("app", [
+        child("app/a", { state: "running", incarnation: 1 }),
+        child("app/b", { state: "starting", incarnation: 1 }),
+        child("app/x")
+      ])),
+      ...a.starts,
+      ...b.starts,
+      ...at("app/x").starts,
+      app.up,
+      at("app/x").stopped,
+      b.stopped,
+      a.stopped,
+      app.ended
+    ],
+    "a supervisor that is built again, without the children that were added": [
+      oneForOne,
+      ...up,
+      learn({ ...supervisor("app", [...three(), child("app/guest")]), state: "running" }),
+      c.stopped,
+      b.stopped,
+      a.stopped,
+      app.ended,
+      ...up,
+      c.stopped,
+      b.stopped,
+      a.stopped,
+      app.ended
+    ],
     "another list than was learned, as when a layer is not always the same": [
       learn(supervisor("app", [child("app/b"), child("app/x"), child("app/c")])),
       ...a.starts,
@@ -335,6 +418,31 @@ describe("what is right", () => {
       at("app/guest").stopped,
       b2.stopped,
       a2.stopped,
+      app.ended
+    ],
+    "calls while a child waits to be restarted": [
+      learn(supervisor("app", [child("app/a"), child("app/b"), child("app/c", { onExhausted: "escalate" })])),
+      ...up,
+      c.left("restart"),
+      c.backingOff(),
+      a.stopped,
+      b.stopped,
+      app.ended
+    ],
+    "calls whose starts fail": [
+      oneForOne,
+      ...up,
+      c.stopped,
+      c2.starting,
+      c2.startFailed,
+      at("app/c", 3).starting,
+      at("app/c", 3).startFailed,
+      at("app/guest").starting,
+      at("app/guest").startFailed,
+      ...at("app/guest").starts,
+      at("app/guest").stopped,
+      b.stopped,
+      a.stopped,
       app.ended
     ],
     "calls between the tries of a restart": [
@@ -394,6 +502,19 @@ describe("what is right", () => {
       b2.stopped,
       app.ended
     ],
+    "a child that is deleted and added again, after a restart of another": [
+      oneForOne,
+      ...up,
+      b.left("restart"),
+      b.restarting,
+      ...b2.starts,
+      a.stopped,
+      ...a.starts,
+      a.stopped,
+      c.stopped,
+      b2.stopped,
+      app.ended
+    ],
     "a child that was being stopped when all is closed": [
       learn(supervisor("app", three())),
       ...up,
@@ -441,6 +562,80 @@ describe("what is right", () => {
   })
 })
 
+describe("what is right where all calls are noted", () => {
+  passes({
+    "a life of which nothing else is known": [...up, c.stopped, b.stopped, a.stopped, app.ended],
+    "stops in any order, by calls": [
+      oneForOne,
+      ...up,
+      note("Terminating", "app/a"),
+      note("Terminating", "app/b"),
+      a.stopped,
+      b.stopped,
+      note("Terminated", "app/a"),
+      note("Terminated", "app/b"),
+      c.stopped,
+      app.ended
+    ],
+    "a child that is deleted, and not restarted with its group": [
+      oneForAll,
+      ...up,
+      note("Terminating", "app/b"),
+      b.stopped,
+      note("Terminated", "app/b"),
+      note("Deleting", "app/b"),
+      a.left("restart"),
+      a.restarting,
+      c.stopped,
+      ...a2.starts,
+      ...c2.starts,
+      c2.stopped,
+      a2.stopped,
+      app.ended
+    ],
+    "a child that was to be deleted while it ran, and is restarted with its group": [
+      oneForAll,
+      ...up,
+      note("Deleting", "app/b"),
+      a.left("restart"),
+      a.restarting,
+      c.stopped,
+      b.stopped,
+      ...a2.starts,
+      ...b2.starts,
+      ...c2.starts,
+      c2.stopped,
+      b2.stopped,
+      a2.stopped,
+      app.ended
+    ],
+    "a child that begins anew with number 1, as its first start had failed": [
+      oneForOne,
+      ...up,
+      note("Starting", "app/x"),
+      at("app/x").starting,
+      at("app/x").startFailed,
+      ...at("app/x").starts,
+      at("app/x").stopped,
+      c.stopped,
+      b.stopped,
+      a.stopped,
+      app.ended
+    ],
+    "a child of a dynamic supervisor that begins anew, as its restart was cancelled": [
+      pool,
+      at("pool").up,
+      poolOf(dynamic("p", { onExhausted: "escalate" })),
+      ...p.starts,
+      p.left("restart"),
+      p.backingOff(),
+      ...p.starts,
+      p.stopped,
+      at("pool").ended
+    ]
+  }, { callsAreNoted: true })
+})
+
 describe("what is right of a dynamic supervisor", () => {
   const poolUp = [pool, at("pool").up]
   passes({
@@ -475,6 +670,38 @@ describe("what is right of a dynamic supervisor", () => {
       p.stopped,
       q.stopped,
       at("pool").ended
+    ],
+    "one in a child that is still starting": [
+      learn(supervisor("pool", [dynamic("p", { state: "running" })], { dynamic: true })),
+      at("pool").up,
+      ...p.starts,
+      p.stopped,
+      at("pool").ended
+    ],
+    "a restart that is cancelled by a call, and makes room": [
+      ...poolUp,
+      poolOf(dynamic("p", { onExhausted: "escalate" }), dynamic("q")),
+      ...p.starts,
+      p.left("restart"),
+      p.backingOff(),
+      ...q.starts,
+      poolOf(dynamic("q"), dynamic("r")),
+      ...r.starts,
+      q.stopped,
+      r.stopped,
+      at("pool").ended
+    ],
+    "a start that is called off before the supervisor gives up": [
+      learn(supervisor("pool", [], { dynamic: true, intensity: 1 })),
+      at("pool").up,
+      ...p.starts,
+      p.left("restart"),
+      p.restarting,
+      at("pool/p", 2).starting,
+      at("pool/p", 2).startFailed,
+      q.starting,
+      at("pool").gaveUp("p"),
+      at("pool").endedFor(gaveUp("pool", "p"))
     ],
     "starts that are called off": [
       ...poolUp,

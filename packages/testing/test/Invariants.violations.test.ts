@@ -47,13 +47,25 @@ describe("the order of starts", () => {
       items: [oneForOne, ...a.starts, c.starting],
       violations: ["app/c at 0 ms, ChildStarting of incarnation 1: app/b is to be started before it (S1)"]
     },
+    "S1: one out of turn, in a list that is learned in the middle of the start": {
+      items: [
+        learn(supervisor("app", [
+          child("app/a", { state: "running", incarnation: 1 }),
+          child("app/b", { state: "starting", incarnation: 1 }),
+          child("app/c")
+        ])),
+        ...a.starts,
+        c.starting
+      ],
+      violations: ["app/c at 0 ms, ChildStarting of incarnation 1: app/b is to be started before it (S1)"]
+    },
     "S1: one that is not in the list": {
       items: [oneForOne, ...a.starts, at("app/x").starting],
       violations: ["app/x at 0 ms, ChildStarting of incarnation 1: it is not in the list (S1)"],
       options: { callsAreNoted: true }
     },
     "S2: a supervisor that is up without some": {
-      items: [oneForOne, ...a.starts, app.up],
+      items: [oneForOne, ...a.starts, app.up, ...at("app/x").starts],
       violations: [
         "app at 0 ms, SupervisorStarted of incarnation 1: app/b has not been started (S2)",
         "app at 0 ms, SupervisorStarted of incarnation 1: app/c has not been started (S2)"
@@ -80,6 +92,14 @@ describe("the order of starts", () => {
     "S3: a start after one that failed": {
       items: [oneForOne, ...a.starts, b.starting, b.startFailed, c.starting],
       violations: ["app/c at 0 ms, ChildStarting of incarnation 1: its supervisor is being stopped (Q7)"]
+    },
+    "S3: a start over, before all that is up has stopped": {
+      items: [oneForOne, ...a.starts, ...b.starts, c.starting, c.startFailed, b.stopped, a.starting],
+      violations: [
+        "app/a at 0 ms, ChildStarting of incarnation 1: its incarnation 1 is running (R7)",
+        "app/a at 0 ms, ChildStarting of incarnation 1: its incarnation before was 1 (R7)",
+        "app/a at 0 ms, ChildStarting of incarnation 1: its supervisor is being stopped (Q7)"
+      ]
     },
     "S8: two starts at once": {
       items: [oneForOne, a.starting, b.starting],
@@ -181,6 +201,25 @@ describe("the order of starts", () => {
       ],
       violations: ["app at 0 ms, the tree: app/b was to be started before that (G2)"]
     },
+    "G2: a group out of turn, after one that is left down": {
+      items: [
+        learn(supervisor("app", [...three({ onExhausted: "give-up" }), child("app/d")], { strategy: "one-for-all" })),
+        ...up.slice(0, -1),
+        ...at("app/d").starts,
+        app.up,
+        a.left("restart"),
+        a.restarting,
+        at("app/d").stopped,
+        c.stopped,
+        b.stopped,
+        ...a2.starts,
+        b2.starting,
+        b2.startFailed,
+        b2.failed,
+        at("app/d", 2).starting
+      ],
+      violations: ["app/d at 0 ms, ChildStarting of incarnation 2: app/c is to be started before it (G2)"]
+    },
     "the group restart of one that was left down": {
       items: [
         learn(supervisor("app", three({ onExhausted: "give-up" }), { strategy: "one-for-all" })),
@@ -195,7 +234,7 @@ describe("the order of starts", () => {
       ],
       violations: ["app/b at 0 ms, ChildStarting of incarnation 2: its backoff has ended: it is to be left down (G2)"]
     },
-    "R6: a start for which nothing has called": {
+    "a start that nothing has called for": {
       items: [
         oneForOne,
         ...up,
@@ -205,7 +244,7 @@ describe("the order of starts", () => {
         note("Starting", "app/x"),
         at("app/y").starting
       ],
-      violations: ["app/y at 0 ms, ChildStarting of incarnation 1: nothing and nobody asks for its start (R6)"],
+      violations: ["app/y at 0 ms, ChildStarting of incarnation 1: neither a restart nor a call asks for its start"],
       options: { callsAreNoted: true }
     },
     "EL8: more children than there may be": {
@@ -423,7 +462,19 @@ describe("incarnations", () => {
     },
     "R7: a supervisor that is built in a child that has ended": {
       items: [nested, ...nestedUp, z.stopped, within.ended, l.stopped, z.starting],
-      violations: ["app/l/in/z at 0 ms, ChildStarting of incarnation 1: app/l, in which it would live, has ended (R7)"]
+      violations: [
+        "app/l/in/z at 0 ms, ChildStarting of incarnation 1: app/l, in which it would live, does not live (R7)"
+      ]
+    },
+    "R7: a supervisor that is built in a child that has not begun": {
+      items: [nested, n.starting, z.starting],
+      violations: [
+        "app/l/in/z at 0 ms, ChildStarting of incarnation 1: app/l, in which it would live, does not live (R7)"
+      ]
+    },
+    "R7: a supervisor that is built in a child whose start has failed": {
+      items: [nested, n.starting, ...x.starts, x.stopped, n.startFailed, x.starting],
+      violations: ["app/n/x at 0 ms, ChildStarting of incarnation 1: app/n, in which it would live, does not live (R7)"]
     },
     "S1: a start that is answered twice": {
       items: [oneForOne, ...up, b.started, b.ignored, b.startFailed],
@@ -446,6 +497,10 @@ describe("incarnations", () => {
     },
     "a child that is ready without having to be": {
       items: [oneForOne, ...a.starts, a.ready],
+      violations: ["app/a at 0 ms, ChildReady of incarnation 1: it was not to become ready"]
+    },
+    "a child that is ready twice": {
+      items: [...a.starts, a.ready, a.ready],
       violations: ["app/a at 0 ms, ChildReady of incarnation 1: it was not to become ready"]
     },
     "the health of a child that nobody watches": {
@@ -511,6 +566,17 @@ describe("what is done about a child that left", () => {
       ],
       violations: verdict("keep", "give-up", "remove")
     },
+    "D3: a child of a dynamic supervisor that is started again though it has ended for good": {
+      items: [
+        pool,
+        at("pool").up,
+        poolOf(dynamic("p", { restart: "transient" })),
+        ...p.starts,
+        p.stopped,
+        at("pool/p", 2).starting
+      ],
+      violations: ["pool/p at 0 ms, ChildStarting of incarnation 2: it is listed no more (R3)"]
+    },
     "A1: a significant child whose end is not that of its supervisor": {
       items: [...kinds(significant, { autoShutdown: "any-significant" }), b.left("keep", ExitReason.normal)],
       violations: verdict("keep", "give-up", "shut-down")
@@ -560,7 +626,7 @@ describe("what is done about a child that left", () => {
     },
     "Q5: an exit that is judged before the supervisor is up": {
       items: [oneForOne, ...a.starts, ...b.starts, ...c.starts, a.left("restart")],
-      violations: ["app/a at 0 ms, ChildExited of incarnation 1: its supervisor is starting (Q5)"]
+      violations: ["app/a at 0 ms, ChildExited of incarnation 1: its supervisor is starting (Q5, I7)"]
     },
     "Q7: an exit that is judged while the supervisor is being stopped": {
       items: [
@@ -652,6 +718,18 @@ describe("the restart limit", () => {
     "I1: a try too many": {
       items: [...once.slice(0, -1), a2.startFailed, a2.restarting],
       violations: ["app/a at 0 ms, ChildRestarting of incarnation 2: more than 1 restarts in 1000 ms (I1)"]
+    },
+    "I3: a restart too many, of several at the edge of the period": {
+      items: [
+        learn(supervisor("app", three(), { intensity: 2 })),
+        ...once.slice(1),
+        at("app/b", 1, 1000).left("restart"),
+        at("app/b", 1, 1000).restarting,
+        ...at("app/b", 2, 1000).starts,
+        at("app/b", 2, 1000).left("restart"),
+        at("app/b", 2, 1000).restarting
+      ],
+      violations: ["app/b at 1000 ms, ChildRestarting of incarnation 2: more than 2 restarts in 1000 ms (I1)"]
     },
     "I5: a restart too many, counted from when the group had stopped": {
       items: [
@@ -758,25 +836,25 @@ describe("the end", () => {
         "app at 0 ms, SupervisorStopped of incarnation 1: app/b still runs (T1)"
       ]
     },
-    "T10: of a supervisor that was never up": {
+    "of a supervisor that was never up": {
       items: [oneForOne, ...a.starts, a.stopped, app.ended],
-      violations: ["app at 0 ms, SupervisorStopped of incarnation 1: it was starting (T10)"]
+      violations: ["app at 0 ms, SupervisorStopped of incarnation 1: it was starting"]
     },
     "T1: of a child before what lives in it": {
       items: [nested, ...nestedUp, closing, l.stopped, n.stopped],
       violations: [
         "app/l at 0 ms, ChildStopped of incarnation 1: app/l/in/z still runs (T1)",
-        "app/l at 0 ms, ChildStopped of incarnation 1: app/l/in has not ended (U1)",
+        "app/l at 0 ms, ChildStopped of incarnation 1: app/l/in has not ended (T1)",
         "app/n at 0 ms, ChildStopped of incarnation 1: app/n/x still runs (T1)",
         "app/n at 0 ms, ChildStopped of incarnation 1: app/n/y still runs (T1)",
-        "app/n at 0 ms, ChildStopped of incarnation 1: app/n has not ended (U1)"
+        "app/n at 0 ms, ChildStopped of incarnation 1: app/n has not ended (T1)"
       ]
     },
     "R7: of an incarnation after the next one began": {
       items: [nested, ...nestedUp, l.left("restart"), l.restarting],
       violations: [
         "app/l at 0 ms, ChildRestarting of incarnation 1: app/l/in/z still runs (T1)",
-        "app/l at 0 ms, ChildRestarting of incarnation 1: app/l/in has not ended (U1)"
+        "app/l at 0 ms, ChildRestarting of incarnation 1: app/l/in has not ended (T1)"
       ]
     },
     "T1: of a start that failed, before what lives in it": {
@@ -784,7 +862,7 @@ describe("the end", () => {
       violations: [
         "app/n at 0 ms, ChildStartFailed of incarnation 1: app/n/x still runs (T1)",
         "app/n at 0 ms, ChildStartFailed of incarnation 1: app/n/y still runs (T1)",
-        "app/n at 0 ms, ChildStartFailed of incarnation 1: app/n has not ended (U1)"
+        "app/n at 0 ms, ChildStartFailed of incarnation 1: app/n has not ended (T1)"
       ]
     },
     "T1: of a transient child, before what lives in it, by the next start": {
@@ -800,7 +878,7 @@ describe("the end", () => {
       ],
       violations: [
         "app/l at 0 ms, ChildStarting of incarnation 2: app/l/in/z still runs (T1)",
-        "app/l at 0 ms, ChildStarting of incarnation 2: app/l/in has not ended (U1)"
+        "app/l at 0 ms, ChildStarting of incarnation 2: app/l/in has not ended (T1)"
       ]
     },
     "T1: of a supervisor, with something after it": {
@@ -815,16 +893,16 @@ describe("the end", () => {
         "app at 0 ms, the end: app/n still runs (T1)",
         "app at 0 ms, the end: app/n/x still runs (T1)",
         "app at 0 ms, the end: app/n/y still runs (T1)",
-        "app at 0 ms, the end: app/n has not ended (U1)",
+        "app at 0 ms, the end: app/n has not ended (T1)",
         "app at 0 ms, the end: app/l still runs (T1)",
         "app at 0 ms, the end: app/l/in/z still runs (T1)",
-        "app at 0 ms, the end: app/l/in has not ended (U1)",
-        "app at 0 ms, the end: app has not ended (U1)"
+        "app at 0 ms, the end: app/l/in has not ended (T1)",
+        "app at 0 ms, the end: app has not ended (T1)"
       ]
     },
     "of all, of which that of a supervisor is missing": {
       items: [oneForOne, ...up, c.stopped, b.stopped, a.stopped, end],
-      violations: ["app at 0 ms, the end: app has not ended (U1)"]
+      violations: ["app at 0 ms, the end: app has not ended (T1)"]
     }
   })
 })
@@ -852,6 +930,90 @@ describe("a snapshot beside the events", () => {
         shown([running("app/a"), child("app/b", { state: "starting", incarnation: 2 }), running("app/c")])
       ],
       violations: []
+    },
+    "that agrees in the middle of a group restart": {
+      items: [
+        oneForAll,
+        ...up,
+        b.left("restart"),
+        b.restarting,
+        c.stopped,
+        shown([
+          child("app/a", { state: "stopping", incarnation: 1 }),
+          child("app/b", { incarnation: 1 }),
+          child("app/c", { incarnation: 1 })
+        ]),
+        a.stopped,
+        a2.starting,
+        shown([
+          child("app/a", { state: "starting", incarnation: 2 }),
+          child("app/b", { incarnation: 1 }),
+          child("app/c", { incarnation: 1 })
+        ]),
+        a2.started,
+        shown([
+          child("app/a", { state: "stopping", incarnation: 2 }),
+          child("app/b", { incarnation: 1 }),
+          child("app/c", { incarnation: 1 })
+        ], "stopping")
+      ],
+      violations: []
+    },
+    "that agrees while a group is stopped, and one that left shows as stopped": {
+      items: [
+        oneForAll,
+        ...up,
+        b.left("restart"),
+        shown([
+          running("app/a"),
+          child("app/b", { incarnation: 1 }),
+          child("app/c", { state: "stopping", incarnation: 1 })
+        ])
+      ],
+      violations: []
+    },
+    "that agrees where a start was called off, also in what may be dynamic": {
+      items: [
+        pool,
+        at("pool").up,
+        poolOf(dynamic("p"), dynamic("q")),
+        p.starting,
+        compare(supervisor("pool", [dynamic("p")], { dynamic: true })),
+        ...q.starts,
+        compare(supervisor("pool", [dynamic("p"), dynamic("q", { state: "running" })], { dynamic: true })),
+        at("other/a").starting,
+        compare(supervisor("other", [child("other/a", { incarnation: 1 })]))
+      ],
+      violations: []
+    },
+    "in which a start has ended of which no answer was told": {
+      items: [
+        oneForOne,
+        a.starting,
+        shown([child("app/a", { incarnation: 1 }), child("app/b"), child("app/c")], "starting")
+      ],
+      violations: ["app/a at 0 ms, the tree: by the events it is starting, and it is stopped"]
+    },
+    "in which a restart has ended of which no answer was told": {
+      items: [
+        oneForOne,
+        ...up,
+        b.left("restart"),
+        b.restarting,
+        b2.starting,
+        shown([running("app/a"), child("app/b", { incarnation: 2 }), running("app/c")])
+      ],
+      violations: ["app/b at 0 ms, the tree: by the events it is starting, and it is stopped"]
+    },
+    "in which a temporary child is listed that has ended": {
+      items: [
+        learn(supervisor("app", three({ restart: "temporary" }))),
+        ...up,
+        b.left("remove"),
+        ...at("app/d").starts,
+        shown([running("app/a"), child("app/b", { incarnation: 1 }), running("app/c"), running("app/d")])
+      ],
+      violations: ["app/b at 0 ms, the tree: by the events there is no such child, which is stopped"]
     },
     "that agrees before anything has started": {
       items: [shown([child("app/a"), child("app/b")], "starting")],

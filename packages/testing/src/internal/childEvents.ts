@@ -81,7 +81,7 @@ const mayBeAnother = (tree: ObservedTree, child: ObservedChild): boolean => {
   const { supervisor } = child
   if (child.state !== "down" || supervisor.state !== "up") return false
   if (supervisor.restarting !== undefined || (supervisor.run !== undefined && !isPaused(supervisor))) return false
-  return child.forgotten || child.mayBeDeleted || supervisor.settings?.dynamic === true || !tree.callsAreNoted
+  return child.forgotten || child.mayBeDeleted || supervisor.mayBeDynamic || !tree.callsAreNoted
 }
 
 // A start is answered before its supervisor does anything else (rule S8). That of a dynamic supervisor may be called off;
@@ -90,10 +90,8 @@ const expectAnswered = (supervisor: ObservedSupervisor, tag: OfChild["_tag"], wr
   const unanswered = supervisor.starting
   if (unanswered === undefined) return
   supervisor.starting = undefined
-  if (supervisor.settings === undefined || supervisor.settings.dynamic === true) {
-    unanswered.due = false
-    unanswered.down()
-  } else if (tag === "ChildStopped" || tag === "ChildAbandoned") supervisor.ending ??= "aborted"
+  if (supervisor.mayBeDynamic) unanswered.down()
+  else if (tag === "ChildStopped" || tag === "ChildAbandoned") supervisor.ending ??= "aborted"
   else wrong(`${unanswered.path} is starting (S8)`)
 }
 
@@ -116,15 +114,15 @@ const starting = (
   supervisor.stopped = []
   supervisor.handling = false
   supervisor.judged = undefined
-  child.rules = tree.knowledge.rules(child.path) ?? child.rules
+  child.rules = tree.knowledge.rules(child.path)
   child.incarnation = incarnation
   child.state = "starting"
   child.unready = false
+  child.due = false
   child.waits = false
   child.failed = false
   child.forgotten = false
   child.released = false
-  child.mustHaveEscalated = false
   supervisor.clear()
 }
 
@@ -156,7 +154,6 @@ const up = (child: ObservedChild): void => {
   child.state = "running"
   child.unready = false
   child.mayBecomeReady = false
-  child.due = false
   child.supervisor.starting = undefined
 }
 
@@ -238,7 +235,6 @@ const restarting = (child: ObservedChild, timeMillis: number, wrong: Wrong): voi
   supervisor.restarts.push(timeMillis)
   released(child, wrong)
   child.due = false
-  child.waits = false
   supervisor.restarting = child
   supervisor.run = undefined
   supervisor.handling = true
@@ -285,6 +281,6 @@ const expectDue = (child: ObservedChild, wrong: Wrong): void => {
 }
 
 const expectUp = (supervisor: ObservedSupervisor, wrong: Wrong): void => {
-  if (supervisor.state !== "up") wrong(`its supervisor is ${supervisor.state} (Q5)`)
+  if (supervisor.state !== "up") wrong(`its supervisor is ${supervisor.state} (Q5, I7)`)
   else if (supervisor.isEnding) wrong("its supervisor is being stopped (Q7)")
 }

@@ -36,7 +36,7 @@ export const compare = (
   for (const node of shown.children.values()) {
     if (node.incarnation === 0 || tree.child(node.path) !== undefined) continue
     // A dynamic supervisor forgets one whose start was called off when it comes to that.
-    if (hasEnded(node) && tree.supervisorOf(node.path).supervisor?.settings?.dynamic === true) continue
+    if (hasEnded(node) && tree.supervisorOf(node.path).supervisor?.mayBeDynamic === true) continue
     wrongOf(node.path)(`by the events there is no such child, which is ${node.state}`)
   }
 }
@@ -94,7 +94,6 @@ const compareChild = (
 // No event tells of a start that was aborted or called off, or of a restart that was not made because of a stop; and while
 // those are stopped that are restarted together, the one that left shows as stopped.
 const mayBeCutShort = ({ supervisor }: ObservedChild, node: Node | undefined): boolean => {
-  const { handling, isEnding, settings } = supervisor
-  if (handling || isEnding || settings === undefined || settings.dynamic === true) return true
+  if (supervisor.handling || supervisor.mayBeDynamic) return true
   return node?.state !== "running" && node?.state !== "starting"
 }

@@ -55,7 +55,6 @@ export class ObservedChild {
   /** It runs no more; if nothing is going to start it, it may be listed no more. */
   down(): void {
     this.state = "down"
-    this.unready = false
     if (this.due) return
     if (this.rules?.restart === "temporary" || this.supervisor.settings?.dynamic === true) this.forget()
   }
@@ -142,6 +141,11 @@ export class ObservedSupervisor {
     return this.restarts.filter((time) => time >= atMillis - periodMillis).length
   }
 
+  /** Whether it is a dynamic supervisor, or may be one. */
+  get mayBeDynamic(): boolean {
+    return this.settings === undefined || this.settings.dynamic === true
+  }
+
   /** Whether it is to start nothing more. */
   get isEnding(): boolean {
     return this.ending !== undefined || this.state === "gave up"
@@ -205,16 +209,15 @@ export class ObservedTree {
   }
 
   /** Whether a call may have asked for the start of a child. That of a dynamic supervisor has no name before it. */
-  mayBeCalled({ path, supervisor: { settings } }: ObservedChild): boolean {
-    return !this.callsAreNoted || settings === undefined || settings.dynamic === true || this.called.has(path)
+  mayBeCalled({ path, supervisor }: ObservedChild): boolean {
+    return !this.callsAreNoted || supervisor.mayBeDynamic || this.called.has(path)
   }
 
   /** A supervisor begins to start, for the first time or in the place of one that is over. */
   build(path: string, wrong: Wrong): ObservedSupervisor {
     const host = this.child(path) ?? this.child(split(path).above)
-    if (host?.released === true) wrong(`${host.path}, in which it would live, has ended (R7)`)
+    if (host?.released === true) wrong(`${host.path}, in which it would live, does not live (R7)`)
     const supervisor = new ObservedSupervisor(path, host)
-    supervisor.settings = this.knowledge.settings(path)
     const initial = this.knowledge.initial(path)
     if (initial !== undefined) {
       supervisor.listIsKnown = true
@@ -263,7 +266,7 @@ export const expectNothingInside = (child: ObservedChild, wrong: Wrong): void =>
 /** A supervisor and all below it must have ended. What has not is said once. */
 export const expectEnded = (supervisor: ObservedSupervisor, wrong: Wrong): void => {
   expectChildrenEnded(supervisor, wrong)
-  if (supervisor.state === "up" || supervisor.state === "gave up") wrong(`${supervisor.path} has not ended (U1)`)
+  if (supervisor.state === "up" || supervisor.state === "gave up") wrong(`${supervisor.path} has not ended (T1)`)
   supervisor.state = "ended"
 }
 
@@ -272,7 +275,6 @@ export const expectChildrenEnded = (supervisor: ObservedSupervisor, wrong: Wrong
   for (const child of supervisor.children.values()) {
     if (child.state === "running") wrong(`${child.path} still runs (T1)`)
     child.state = "down"
-    child.released = true
     expectNothingInside(child, wrong)
   }
 }

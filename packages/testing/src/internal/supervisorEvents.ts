@@ -18,7 +18,6 @@ export const readSupervisorEvent = (tree: ObservedTree, event: OfSupervisor, wro
   const known = tree.supervisor(event.path)
   const isAnother = event._tag === "SupervisorStarted" && known?.state === "ended"
   const supervisor = known === undefined || isAnother ? tree.build(event.path, wrong) : known
-  supervisor.settings ??= tree.knowledge.settings(event.path)
   const host = supervisor.host?.incarnation
   if (host !== undefined && host !== event.incarnation) wrong(`it lives in incarnation ${host} (R7)`)
   switch (event._tag) {
@@ -49,21 +48,20 @@ const gaveUp = (
 ): void => {
   if (supervisor.state !== "up") wrong(`it was ${supervisor.state} (I7)`)
   expectRunOver(supervisor, wrong)
-  const { settings, starting } = supervisor
-  if (starting !== undefined && settings?.dynamic !== true) wrong(`${starting.path} is starting (S8)`)
+  const { starting } = supervisor
+  if (starting !== undefined && !supervisor.mayBeDynamic) wrong(`${starting.path} is starting (S8)`)
   const child = supervisor.children.get(event.child)
   if (child === undefined) wrong(`it has no child "${event.child}" (I7)`)
   else if (child.state !== "down" && child.state !== "leaving") wrong(`${child.path} is ${child.state} (I7)`)
   const { judged } = supervisor
-  supervisor.gaveUp = { child, atMillis: judged?.child === child ? judged?.atMillis ?? NaN : event.timeMillis }
+  const isJudged = judged !== undefined && judged.child === child
+  supervisor.gaveUp = { child, atMillis: isJudged ? judged.atMillis : event.timeMillis }
   supervisor.state = "gave up"
-  supervisor.run = undefined
-  supervisor.stopped = []
 }
 
 const stopped = (supervisor: ObservedSupervisor, reason: ExitReason.ExitReason, wrong: Wrong): void => {
   const { gaveUp, state } = supervisor
-  if (state !== "up" && state !== "gave up") wrong(`it was ${state} (T10)`)
+  if (state !== "up" && state !== "gave up") wrong(`it was ${state}`)
   if ((reason._tag === "GaveUp") !== (gaveUp !== undefined)) wrong("its reason is another (I7)")
   else if (supervisor.ending === "give-up" && gaveUp === undefined) wrong("it was to give up (I7)")
   else if (reason._tag === "GaveUp") expectNoRestartLeft(supervisor, gaveUp?.child, reason.error.pattern, wrong)

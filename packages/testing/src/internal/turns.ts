@@ -13,7 +13,7 @@ export const expectTurn = (tree: ObservedTree, child: ObservedChild, timeMillis:
   } else if (isPaused(supervisor)) supervisor.run = undefined
   if (typeof supervisor.run === "object") supervisor.run = takeTurn(supervisor.run, child, wrong)
   child.startedByCall = supervisor.state === "up" && supervisor.run === undefined
-  if (child.startedByCall && !tree.mayBeCalled(child)) wrong("nothing and nobody asks for its start (R6)")
+  if (child.startedByCall && !tree.mayBeCalled(child)) wrong("neither a restart nor a call asks for its start")
   if (typeof supervisor.run === "object" && supervisor.run.next >= supervisor.run.expected.length) {
     supervisor.run = undefined
   }
@@ -66,8 +66,10 @@ const beginRun = (
   const range = affected(supervisor, settings.strategy, first)
   const rule = rules[settings.strategy]
   expectStopped(range, rule, wrong)
-  for (const child of supervisor.stopped) {
-    if (!range.includes(child)) wrong(`${child.path} was stopped, which the restart of ${first.path} spares (${rule})`)
+  const spared = new Set(supervisor.stopped)
+  for (const child of range) spared.delete(child)
+  for (const child of spared) {
+    wrong(`${child.path} was stopped, which the restart of ${first.path} spares (${rule})`)
   }
   if (settings.strategy !== "one-for-one" && range.some((child) => child.rules === undefined)) return "unknown"
   const expected = range.filter((child) =>
@@ -89,13 +91,13 @@ export const expectStopOrder = (tree: ObservedTree, child: ObservedChild, wrong:
   const { supervisor } = child
   if (child.terminating > 0 || !isOrdered(tree, child)) return
   const before = supervisor.stopped.at(-1)
-  if (before !== undefined && before.rank <= child.rank) wrong(`${before.path} was stopped before it (T1)`)
+  if (before !== undefined && before.rank < child.rank) wrong(`${before.path} was stopped before it (T1)`)
   supervisor.stopped.push(child)
 }
 
 // A dynamic supervisor stops all at once (rule D6). In between, a call may have stopped any child.
 const isOrdered = (tree: ObservedTree, { supervisor }: ObservedChild): boolean => {
-  const { closing, handling, isEnding, settings, state } = supervisor
-  if (settings === undefined || settings.dynamic === true) return false
+  const { closing, handling, isEnding, mayBeDynamic, state } = supervisor
+  if (mayBeDynamic) return false
   return tree.callsAreNoted || state !== "up" || handling || isEnding || closing
 }

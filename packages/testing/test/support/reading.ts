@@ -126,10 +126,10 @@ export const finds = (table: Record<string, Found>): void => {
   }
 }
 
-/** What is no violation, with the notes of all calls, and without. */
-export const passes = (table: Record<string, ReadonlyArray<Item>>): void => {
+/** What is no violation, from its start to its end. */
+export const passes = (table: Record<string, ReadonlyArray<Item>>, options?: Invariants.Options): void => {
   for (const [what, items] of Object.entries(table)) {
-    it(what, () => assert.deepStrictEqual(violations([...items, end]), []))
+    it(what, () => assert.deepStrictEqual(violations([...items, end], options), []))
   }
 }
 
