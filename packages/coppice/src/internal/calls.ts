@@ -17,7 +17,7 @@ import {
   SupervisorDown
 } from "../SupervisorError.ts"
 import { type ChildState, Entry } from "./children.ts"
-import type { Incarnation } from "./incarnation.ts"
+import type { Incarnation, InnerCall } from "./incarnation.ts"
 import { endForGood } from "./keeping.ts"
 import { CurrentParent, CurrentStart } from "./parent.ts"
 import { type StartFailure, startOne, type Step, stopOne } from "./ranges.ts"
@@ -76,37 +76,50 @@ export const call = <A, E>(
   // One operation: the caller may be made to yield between any two.
   Effect.callback<A, E | CallFailed>((resume) => {
     const { context } = Fiber.getCurrent()!
-    const child = core.childAround(context)
-    const during = waitingFor(core, context, child)
+    const around = core.around(context)
+    const during = waitingFor(core, context, around)
     const { path } = core
     if (during !== undefined) return resume(Effect.fail(new CallFromWithin({ path, during })))
     if (core.hasEnded) return resume(Effect.fail(new SupervisorDown({ path })))
     let isAnswered = false
     const answer = (answer: Effect.Effect<A, E | CallFailed>) => {
       isAnswered = true
-      child?.calls.delete(cannotAnswer)
+      forget()
       core.report.guard(() => resume(answer))
     }
-    const cannotAnswer = () => answer(Effect.fail(new CallFromWithin({ path, during: "stop" })))
-    child?.calls.add(cannotAnswer)
+    const forget = noteInside(around, (during) => answer(Effect.fail(new CallFromWithin({ path, during }))))
     core.mailbox.post({
       _tag: "Call",
       run: Effect.suspend(() => isAnswered ? Effect.void : Effect.map(Effect.exit(Effect.gen(operation)), answer)),
       refuse: () => answer(Effect.fail(new SupervisorDown({ path })))
     })
-    return child && Effect.sync(() => child.calls.delete(cannotAnswer))
+    return around.length === 0 ? undefined : Effect.sync(forget)
   })
+
+// So that the call can be refused when one of the incarnations in which the caller is comes to be stopped. Answers what
+// takes that back.
+const noteInside = (around: ReadonlyArray<Incarnation>, refuse: InnerCall["refuse"]): () => void => {
+  const child = around.at(-1)
+  if (child === undefined) return () => {}
+  const call: InnerCall = { child, refuse }
+  for (const incarnation of around) incarnation.calls.add(call)
+  return () => {
+    for (const incarnation of around) incarnation.calls.delete(call)
+  }
+}
 
 /** What of the caller's the supervisor is waiting for right now, if anything. */
 const waitingFor = (
   core: SupervisorCore,
   caller: Context.Context<never>,
-  child: Incarnation | undefined
+  around: ReadonlyArray<Incarnation>
 ): "start" | "stop" | undefined => {
   for (let start = Context.get(caller, CurrentStart); start !== undefined; start = start.outer) {
     if (start.active && start.supervisor === core) return "start"
   }
-  return child?.isBeingStopped === true ? "stop" : undefined
+  const child = around.at(-1)
+  if (child?.isBeingStopped === true) return "stop"
+  return child === core.starting && around.some((inside) => inside.isBeingStopped) ? "start" : undefined
 }
 
 function* find(core: SupervisorCore, id: string): Step<Entry, ChildNotFound> {

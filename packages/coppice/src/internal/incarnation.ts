@@ -29,6 +29,14 @@ export interface Probing {
   readonly health: Health | undefined
 }
 
+/** A call to a supervisor from inside one of its children that has not been answered. */
+export interface InnerCall {
+  /** The child of the supervisor that is called. */
+  readonly child: Incarnation
+  /** Says that the supervisor waits for what the caller is part of. */
+  readonly refuse: (during: "start" | "stop") => void
+}
+
 /**
  * One life of a child: a number, a scope of its own and the fiber that runs in it. The scope stands alone, because
  * scopes forked from the supervisor's would close in the order of restarts instead of the order of the list.
@@ -60,7 +68,7 @@ export class Incarnation implements Parent {
   probing: Probing | undefined = undefined
   /** Whether it has asked for the supervisor to give up. */
   escalated = false
-  private unanswered: Set<() => void> | undefined = undefined
+  private unanswered: Set<InnerCall> | undefined = undefined
   private nested: Map<string, SupervisorCore> | undefined = undefined
 
   constructor(supervisor: SupervisorCore, entry: Entry, number: number) {
@@ -91,14 +99,20 @@ export class Incarnation implements Parent {
     return this.status === "closing" && !this.abandoned && this.entry.incarnation === this
   }
 
-  /** The calls to its supervisor for whose answer somebody inside it waits; each says that there will be none. */
-  get calls(): Set<() => void> {
+  /** The calls to its supervisor, or to one above, for whose answer somebody inside it waits. */
+  get calls(): Set<InnerCall> {
     return this.unanswered ??= new Set()
   }
 
-  /** Its supervisor is about to wait for it: calls that wait for the supervisor could never be answered. */
+  /**
+   * Its supervisor is about to wait for it: calls that wait for this supervisor could never be answered, nor those that
+   * wait for one above which waits for the start that this stop is a part of.
+   */
   refuseCalls(): void {
-    for (const cannotAnswer of this.unanswered ?? []) cannotAnswer()
+    for (const { child, refuse } of this.unanswered ?? []) {
+      if (child === this) refuse("stop")
+      else if (child.supervisor.starting === child) refuse("start")
+    }
   }
 
   get hasSupervisor(): boolean {

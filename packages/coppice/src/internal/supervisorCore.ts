@@ -64,7 +64,7 @@ const unlessEmpty = (annotations: Annotations): Annotations | undefined =>
 // The child of this supervisor in which it is found to be invalid, however deep.
 const invalidHere = (core: SupervisorCore, problem: string): Effect.Effect<never> =>
   Effect.withFiber((fiber) => {
-    const id = core.childAround(fiber.context)?.entry.spec.id ?? ""
+    const id = core.around(fiber.context).at(-1)?.entry.spec.id ?? ""
     return Effect.die(new InvalidChild({ path: core.path, id, problem }))
   })
 
@@ -185,15 +185,18 @@ export class SupervisorCore {
   /** Orders the stop and waits for it, unless one of its own children does so: that would be to wait for oneself. */
   readonly stop: Effect.Effect<void> = Effect.withFiber((fiber) => {
     this.orderStop()
-    return this.childAround(fiber.context) === undefined ? Effect.asVoid(Deferred.await(this.ended)) : Effect.void
+    return this.around(fiber.context).length === 0 ? Effect.asVoid(Deferred.await(this.ended)) : Effect.void
   })
 
-  /** The child inside which something runs, however deep, if it does. */
-  childAround(context: Context.Context<never>): Incarnation | undefined {
+  /** The incarnations in which something runs that runs inside a child of this supervisor, the child's as the last. */
+  around(context: Context.Context<never>): ReadonlyArray<Incarnation> {
+    const around: Array<Incarnation> = []
     let incarnation = Context.get(context, CurrentParent)?.incarnation
-    while (incarnation !== undefined && incarnation.supervisor !== this) {
+    while (incarnation !== undefined) {
+      around.push(incarnation)
+      if (incarnation.supervisor === this) return around
       incarnation = incarnation.supervisor.parent?.incarnation
     }
-    return incarnation
+    return []
   }
 }
