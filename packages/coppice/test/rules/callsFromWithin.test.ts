@@ -71,7 +71,7 @@ describe("calls from inside a child", () => {
             strategy: "one-for-one",
             children: [
               Child.effect("leaf", ask(call), { shutdown: "Infinity" }),
-              kit.child("z", { starts: ["hold-fail"] })
+              kit.child("z", { starts: ["hang"] })
             ]
           })
           const app: Supervisor.Supervisor = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
@@ -79,7 +79,7 @@ describe("calls from inside a child", () => {
           const starting = yield* Effect.forkChild(tag(app.startChild(Child.supervisor("nested", nested))))
           yield* VirtualTime.settle
           assert.deepStrictEqual(seen, [])
-          yield* kit.release("z")
+          yield* kit.crash("z")
           assert.deepStrictEqual(seen, ["CallFromWithin"])
           assert.deepStrictEqual(starting.pollUnsafe(), Exit.succeed("ChildStartFailed"))
         })
