@@ -15,7 +15,7 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Fault from "./Fault.ts"
-import { type Outcome, perform, type Plan, type Subject } from "./internal/chaosRun.ts"
+import { doesNotRest, type Outcome, perform, type Plan, type Subject } from "./internal/chaosRun.ts"
 import { lengths, pauses, simplify } from "./internal/simplify.ts"
 
 export type {
@@ -320,7 +320,8 @@ export const check = Effect.fnUntraced(function*<ROut, E extends AnyError, World
     maxShrinks: 0
   })
   if (result._tag === "Falsified") {
-    yield* simplify(result.initialInput, (plan) => Effect.map(holds(plan), (holds) => !holds))
+    const breaks = (plan: Plan) => Effect.map(holds(plan), (holds) => !holds)
+    if (tally.broken!.rule !== doesNotRest) yield* simplify(result.initialInput, breaks)
     const { outcome, plan } = tally.broken!
     const again = yield* perform(subject, plan)
     yield* failed(outcome, plan, seed, again.violation === undefined ? notAgain : "")

@@ -14,6 +14,7 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
+import * as Schema from "effect/Schema"
 import { CurrentHold, type Hold } from "./internal/hold.ts"
 import { type Sleeping, VirtualClock } from "./internal/virtualClock.ts"
 
@@ -24,6 +25,8 @@ import { type Sleeping, VirtualClock } from "./internal/virtualClock.ts"
  *   wake at the same time is the first. Without one everything is done in the order of arrival, as Effect does it.
  * - `opsBeforeYield`: without a seed, after how many operations a fiber gives way; default 2048, as in Effect. With 3 they
  *   are interleaved as finely as they can be and still get on.
+ * - `opsAtOnce`: after how many operations at one moment it is said that there is no end of them, with {@link Restless};
+ *   default 20 million.
  *
  * @category models
  * @since 0.1.0
@@ -31,6 +34,7 @@ import { type Sleeping, VirtualClock } from "./internal/virtualClock.ts"
 export interface Options {
   readonly seed?: number | string | undefined
   readonly opsBeforeYield?: number | undefined
+  readonly opsAtOnce?: number | undefined
 }
 
 /** How likely a fiber is to give way before an operation, where there is a seed. */
@@ -38,6 +42,19 @@ const chanceToYield = 0.1
 
 /** A fiber does at least so much in its turn, or it would not get on. */
 const leastOps = 3
+
+/**
+ * Nothing comes to rest: something goes on and on without letting time pass, and would keep the host from ever having its
+ * turn. The world has ended with it: {@link run} dies, and whoever drives a world from outside is thrown it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Restless extends Schema.TaggedError<Restless>()("Restless", { atMillis: Schema.Finite }) {
+  override get message(): string {
+    return `there is no end of what is done at ${this.atMillis} ms: something tries again and again without a delay`
+  }
+}
 
 interface Order {
   readonly shouldYield: (fiber: Fiber.Fiber<unknown, unknown>) => boolean
@@ -86,13 +103,20 @@ export class VirtualTime {
   /** Has something done when the host has its next turn; undefined where the world is driven from outside. */
   private readonly later: ((task: () => void) => void) | undefined
   private hasTurn = false
+  /** How many operations there have been, and at which moment. */
+  private ops = 0
+  private opsAt = 0
+  private readonly opsAtOnce: number
+  private readonly onRestless: (error: Restless) => void
 
   /** The services that put a fiber into this world. */
   readonly context: Context.Context<never>
 
-  constructor(options: Options = {}, later?: (task: () => void) => void) {
+  constructor(options: Options = {}, later?: (task: () => void) => void, onRestless = raise) {
     this.order = orderOf(options)
     this.later = later
+    this.onRestless = onRestless
+    this.opsAtOnce = options.opsAtOnce ?? 20_000_000
     this.clock = new VirtualClock(this.order.choose, settle)
     this.context = Context.make(Scheduler.Scheduler, this.scheduler()).pipe(
       Context.add(Clock.Clock, this.clock),
@@ -156,9 +180,20 @@ export class VirtualTime {
 
   private runTasks(): void {
     while (this.tasks.length > 0) {
+      if (this.isRestless()) {
+        this.tasks.length = 0
+        return this.onRestless(new Restless({ atMillis: this.opsAt }))
+      }
       const [task] = this.tasks.splice(this.order.choose(this.tasks.length), 1)
       task!()
     }
+  }
+
+  private isRestless(): boolean {
+    const now = this.clock.currentTimeMillisUnsafe()
+    if (now !== this.opsAt) this.ops = 0
+    this.opsAt = now
+    return this.ops > this.opsAtOnce
   }
 
   // As tasks, so that none of them is lost where one throws.
@@ -169,7 +204,10 @@ export class VirtualTime {
   private scheduler(): Scheduler.Scheduler {
     return {
       executionMode: "async",
-      shouldYield: (fiber) => this.isHeld(fiber) || this.order.shouldYield(fiber),
+      shouldYield: (fiber) => {
+        this.ops++
+        return this.isHeld(fiber) || this.order.shouldYield(fiber)
+      },
       makeDispatcher: () => ({
         scheduleTask: (task) => this.add(task),
         flush: () => this.runTasks()
@@ -212,6 +250,10 @@ export class VirtualTime {
   }
 }
 
+const raise = (error: Restless): void => {
+  throw error
+}
+
 /** The world in which a fiber runs. */
 const CurrentWorld = Context.Reference<VirtualTime | undefined>("@coppice/testing/VirtualTime/CurrentWorld", {
   defaultValue: () => undefined
@@ -247,10 +289,11 @@ const CurrentWorld = Context.Reference<VirtualTime | undefined>("@coppice/testin
 export const run = <A, E, R>(effect: Effect.Effect<A, E, R>, options: Options = {}): Effect.Effect<A, E, R> =>
   Effect.withFiber((host) => {
     const dispatcher = host.getRef(Scheduler.Scheduler).makeDispatcher()
-    const world = new VirtualTime(options, (task) => dispatcher.scheduleTask(task, 0))
-    const context = Context.merge(host.context as Context.Context<R>, world.context)
     const seeded = options.seed === undefined ? effect : Random.withSeed(effect, options.seed)
     return Effect.callback<A, E>((resume) => {
+      const later = (task: () => void) => dispatcher.scheduleTask(task, 0)
+      const world = new VirtualTime(options, later, (error) => resume(Effect.die(error)))
+      const context = Context.merge(host.context as Context.Context<R>, world.context)
       const fiber = Effect.runForkWith(context)(seeded)
       fiber.addObserver(resume)
       return Fiber.interrupt(fiber)

@@ -263,6 +263,19 @@ describe("a chaos run", () => {
       }))
   })
 
+  it.effect("tells that a program does not come to rest, instead of waiting for ever", () =>
+    Effect.gen(function*() {
+      const app = Supervisor.layer("app", {
+        strategy,
+        children: [Child.layer("counter", Counter.layer, { ref: CounterRef, restart: "temporary" })]
+      }).pipe(Layer.provideMerge(CounterRef.layer))
+      const impatient = Effect.eventually(CounterRef.use(() => Effect.sleep("1 minute")))
+      const error = yield* Effect.flip(Chaos.check(app, { workload: impatient, faults: ["Crash"], seed: 1 }))
+      assert.strictEqual(error.rule, "the program does not come to rest")
+      assert.match(error.detail, /^there is no end of what is done at \d+ ms: /)
+      assert.match(error.trace.at(-1)!, /ms {2}app\/counter failed: injected: Crash of app\/counter; it is removed$/)
+    }), 60_000)
+
   describe("a program that gives up", () => {
     const fragile = Supervisor.layer("app", {
       strategy,

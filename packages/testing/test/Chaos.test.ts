@@ -281,6 +281,17 @@ describe("Chaos", () => {
         ])
       }))
 
+    it.effect("tells a fault before what follows from it, in every order", () =>
+      Effect.gen(function*() {
+        const options = { eventually: { "tell the trace": Effect.fail("") }, limit: 0 }
+        for (let order = 0; order <= 50; order++) {
+          const plan = { order, steps: [{ afterMillis: 1000, fault: Fault.crash("app/a") }] }
+          const { trace } = yield* Effect.flip(Chaos.replay(idle, options, plan))
+          const first = trace.findIndex((line) => line.startsWith("    1000 ms"))
+          assert.strictEqual(trace[first], "    1000 ms  >>> app/a crashes", `order ${order}`)
+        }
+      }))
+
     it.effect("is abridged in the message where it is long, and whole in the error", () =>
       Effect.gen(function*() {
         const chatty = Effect.forever(Effect.andThen(Effect.sleep("1 second"), Effect.log("tick")))

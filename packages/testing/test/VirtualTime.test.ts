@@ -674,3 +674,31 @@ describe("fibers that are made to hang", () => {
     assert.deepStrictEqual(lines(), ["quiet"])
   })
 })
+
+describe("what does not come to rest", () => {
+  const restless = Effect.forever(Effect.yieldNow)
+
+  it("is thrown to whoever drives the world", () => {
+    const world = new VirtualTime.VirtualTime({ opsAtOnce: 1000 })
+    world.run(Effect.sleep("1 second"))
+    world.advance(500)
+    assert.throws(() => world.run(restless), "there is no end of what is done at 500 ms")
+  })
+
+  it.effect("is a defect of what runs in a world, with a seed or without", () =>
+    Effect.gen(function*() {
+      for (const seed of [undefined, 1]) {
+        const exit = yield* Effect.exit(VirtualTime.run(restless, { opsAtOnce: 1000, seed }))
+        assert.deepStrictEqual(exit, Exit.die(new VirtualTime.Restless({ atMillis: 0 })))
+      }
+    }))
+
+  it.effect("is not what does much, but lets time pass", () =>
+    Effect.gen(function*() {
+      const busy = Effect.repeat(Effect.andThen(Effect.repeat(Effect.yieldNow, { times: 100 }), Effect.sleep(1)), {
+        times: 100
+      })
+      const test = Effect.andThen(Effect.forkChild(busy), TestClock.adjust("1 second"))
+      yield* VirtualTime.run(test, { opsAtOnce: 3000 })
+    }))
+})

@@ -28,7 +28,7 @@ const Wanted = Schema.Struct({
 })
 type Wanted = typeof Wanted.Type
 
-/** A rule that is known to be broken by what has these faults in this order, in so much time, and perhaps in another order. */
+/** A rule that is known to be broken by these faults one after another, the last no earlier, perhaps in another order. */
 const Rule = Schema.Struct({
   wanted: Schema.Array(Wanted).check(Schema.isMinLength(1), Schema.isMaxLength(3)),
   needsOrder: Schema.Boolean,
@@ -46,10 +46,17 @@ const isWhat = (wanted: Wanted) => ({ fault }: Chaos.Step): boolean => {
 }
 
 const breaks = ({ needsOrder, time, wanted }: Rule) => ({ order, steps }: Chaos.Plan): boolean => {
-  const total = steps.reduce((sum, { afterMillis }) => sum + afterMillis, 0)
-  let next = 0
-  for (const step of steps) if (next < wanted.length && isWhat(wanted[next]!)(step)) next++
-  return next === wanted.length && total >= pauses[time]! && (order !== 0 || !needsOrder)
+  if (order === 0 && needsOrder) return false
+  let now = 0
+  let found = 0
+  for (const step of steps) {
+    now += step.afterMillis
+    const isLast = found === wanted.length - 1
+    if (!isWhat(wanted[found]!)(step) || isLast && now < pauses[time]!) continue
+    if (isLast) return true
+    found++
+  }
+  return false
 }
 
 /** The plan, and in it what breaks the rule, and lasts longer than it has to. */

@@ -83,6 +83,12 @@ const endsAfterFaults = 3
 /** How long the world is given to be built and to end, and the program to stop. */
 const patienceMillis = Duration.toMillis(Duration.hours(1))
 
+/** How much a program may do at one moment. */
+const opsAtOnce = 1_000_000
+
+/** What is said of one that does more. Each run of it takes its time: it is told as it was found. */
+export const doesNotRest = "the program does not come to rest"
+
 /** How long what was abandoned is given to end: longer than faults make a stop. */
 const graceMillis = Duration.toMillis(Duration.minutes(10))
 
@@ -96,10 +102,23 @@ const isPutOff = (detail: string): Wrong => ({ detail, isKnown: false })
 
 /** Performs a plan in a world of its own. */
 export const perform = (subject: Subject, plan: Plan): Effect.Effect<Outcome> =>
-  VirtualTime.run(
-    Effect.flatMap(VirtualTime.current, (world) => new ChaosRun(subject, world).perform(plan)),
-    plan.order === 0 ? {} : { seed: plan.order }
-  ).pipe(Random.withSeed(plan.order))
+  Effect.suspend(() => {
+    let run: ChaosRun | undefined
+    const performed = Effect.flatMap(VirtualTime.current, (world) => {
+      run = new ChaosRun(subject, world)
+      return run.perform(plan)
+    })
+    return VirtualTime.run(performed, { opsAtOnce, ...(plan.order === 0 ? {} : { seed: plan.order }) }).pipe(
+      Random.withSeed(plan.order),
+      Effect.catchDefect((defect) =>
+        defect instanceof VirtualTime.Restless && run !== undefined
+          ? Effect.succeed(
+            run.outcome(new Violation({ rule: doesNotRest, detail: defect.message }))
+          )
+          : Effect.die(defect)
+      )
+    )
+  })
 
 class ChaosRun {
   private readonly subject: Subject
@@ -131,15 +150,19 @@ class ChaosRun {
     return this.all(plan).pipe(
       Effect.as(undefined),
       Effect.catch((violation) => Effect.succeed(violation)),
-      Effect.map((violation) => ({
-        violation,
-        trace: this.trace,
-        paths: this.injector.paths,
-        faults: this.faults,
-        ends: this.ends,
-        checked: this.checked
-      }))
+      Effect.map((violation) => this.outcome(violation))
     )
+  }
+
+  outcome(violation: Violation | undefined): Outcome {
+    return {
+      violation,
+      trace: this.trace,
+      paths: this.injector.paths,
+      faults: this.faults,
+      ends: this.ends,
+      checked: this.checked
+    }
   }
 
   private readonly all = Effect.fnUntraced(function*(this: ChaosRun, plan: Plan) {
@@ -175,9 +198,11 @@ class ChaosRun {
     yield* this.look()
     for (const { afterMillis, fault } of plan.steps) {
       yield* this.pass(afterMillis)
+      // Before what follows from it, which may be told while this goes on.
+      const line = this.note(`>>> ${Fault.format(fault)}`)
       const why = yield* this.injector.inject(fault)
-      this.note(`>>> ${Fault.format(fault)}${why === undefined ? "" : `, but ${why}`}`)
       if (why === undefined) this.faults++
+      else this.trace[line] += `, but ${why}`
       yield* this.look()
     }
     this.endsAllowed = this.ends + endsAfterFaults + this.injector.startsToFail
@@ -338,9 +363,10 @@ class ChaosRun {
     return [...timers, ...fibers].join(", ")
   }
 
-  private note(what: string): void {
+  // Answers which line of the trace it is.
+  private note(what: string): number {
     const at = this.world.context.pipe(Context.get(Clock.Clock)).currentTimeMillisUnsafe()
-    this.trace.push(`${String(at).padStart(8)} ms  ${what.replaceAll("\n", `\n${" ".repeat(13)}`)}`)
+    return this.trace.push(`${String(at).padStart(8)} ms  ${what.replaceAll("\n", `\n${" ".repeat(13)}`)}`) - 1
   }
 
   // What supervisors log is told by their events.
