@@ -204,7 +204,7 @@ export const plan = (
         afterMillis,
         fault: Fault.make(kind, path, millis)
       })),
-      { maxLength: options.maxFaults ?? 10 }
+      { minLength: 1, maxLength: options.maxFaults ?? 10 }
     )
   })
 }

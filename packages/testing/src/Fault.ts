@@ -18,13 +18,15 @@ const lasting = { ...at, millis: Schema.Finite }
  * | `Panic` | it dies with a defect |
  * | `Interrupt` | its fiber is interrupted by somebody who is not its supervisor: that of its start, then that of its body, if it has one |
  * | `Kill` | it is killed: its resources have 100 ms to be released |
- * | `Hang` | for so long it does nothing: its fibers stand still, and so do its checks and whoever uses it; it can be stopped, but for a supervisor |
+ * | `Hang` | for so long it does nothing: its fibers stand still, and so do its checks and whoever uses it; it can be stopped |
  * | `Freeze` | likewise, and it does not hear that it is to stop |
  * | `FailStart` | its next start fails; that of a `Child.effect`, which cannot, is followed by a crash |
  * | `SlowStart` | its next start takes so much longer |
  * | `SlowStop` | its next stop takes so much longer |
  * | `RefuseUse` | the next use of it through its ref is `ChildUnavailable`, and not run |
  * | `LoseUse` | the next use of it through its ref is run, and then `ChildDown`: what it did is not known |
+ *
+ * Where a supervisor lives inside the child, only its checks and users hang: a supervisor is no code of yours that could.
  *
  * @category models
  * @since 0.1.0

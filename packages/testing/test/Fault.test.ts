@@ -314,19 +314,27 @@ describe("Fault", () => {
         )
       }))
 
-    it.effect("lets the children of a supervisor that hangs go on, but not be restarted", () =>
+    it.effect("does not make a supervisor hang, by itself or inside a child", () =>
       Effect.gen(function*() {
-        const app = Supervisor.layer("app", { strategy, children: [Child.supervisor("a", inner)] })
-        const steps = [
-          { at: 1000, fault: Fault.hang("app/a", "5 seconds") },
-          { at: 2000, fault: Fault.crash("app/a/below") }
-        ]
-        assert.deepStrictEqual((yield* traceOf(app, ...steps)).slice(2), [
-          "6000 ms  app/a/below failed: injected: Crash of app/a/below; it is restarted",
-          "6000 ms  app/a/below restarting",
-          "6000 ms  app/a/below starting (incarnation 2)",
-          "6000 ms  app/a/below started (incarnation 2)"
-        ])
+        const layer = Layer.provideMerge(Layer.effectDiscard(Effect.forkScoped(Effect.never)), inner)
+        for (
+          const [child, below] of [[Child.supervisor("a", inner), "app/a"], [
+            Child.layer("a", layer),
+            "app/a/inner"
+          ]] as const
+        ) {
+          const app = Supervisor.layer("app", { strategy, children: [child] })
+          const steps = [
+            { at: 1000, fault: Fault.freeze("app/a", "5 seconds") },
+            { at: 2000, fault: Fault.crash(`${below}/below`) }
+          ]
+          assert.deepStrictEqual((yield* traceOf(app, ...steps)).slice(2), [
+            `2000 ms  ${below}/below failed: injected: Crash of ${below}/below; it is restarted`,
+            `2000 ms  ${below}/below restarting`,
+            `2000 ms  ${below}/below starting (incarnation 2)`,
+            `2000 ms  ${below}/below started (incarnation 2)`
+          ])
+        }
       }))
   })
 

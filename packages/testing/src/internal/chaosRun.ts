@@ -14,6 +14,7 @@ import * as Metric from "effect/Metric"
 import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
 import * as References from "effect/References"
+import * as Scheduler from "effect/Scheduler"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
@@ -209,8 +210,18 @@ class ChaosRun {
     this.note(">>> no more faults")
     yield* this.wait("the workload does not end", this.unless(() => this.state !== "working"))
     yield* this.wait("the program does not come up", this.unless(() => this.isUp))
-    for (const [name, check] of Object.entries(this.subject.eventually)) yield* this.wait(name, this.check(name, check))
+    yield* this.waitForAll()
+    // Who hangs may yet do harm when it goes on.
+    const left = this.injector.hangsUntilMillis - (yield* Clock.currentTimeMillis)
+    if (left <= 0) return
+    yield* this.pass(left)
+    yield* this.waitForAll()
   })
+
+  private waitForAll(): Effect.Effect<void, Violation> {
+    const rules = Object.entries(this.subject.eventually)
+    return Effect.forEach(rules, ([name, check]) => this.wait(name, this.check(name, check)), { discard: true })
+  }
 
   // The program, and after each of its ends the program again, as whatever starts it in earnest would.
   private readonly program = Effect.fnUntraced(function*(this: ChaosRun, world: Context.Context<never>) {
@@ -234,6 +245,8 @@ class ChaosRun {
       this.root = undefined
       const exit = yield* Effect.exit(launch)
       this.isUp = false
+      // Whatever starts it anew has seen to it that nothing of it is left.
+      this.injector.releaseAll()
       yield* this.expect(this.invariants.end())
       this.note(`>>> the program has ended${Exit.isSuccess(exit) ? "" : `: ${pretty(exit.cause)}`}`)
       if (Exit.isSuccess(exit)) {
@@ -303,8 +316,13 @@ class ChaosRun {
   // What is wrong now, if anything.
   private readonly check = Effect.fnUntraced(function*(this: ChaosRun, name: string, check: AnyEffect) {
     if (this.services === undefined) return isPutOff("the program has not been up")
-    const fiber = yield* Effect.forkDetach(Effect.provideContext(Effect.scoped(check), this.services))
-    yield* VirtualTime.settle
+    const fiber = yield* Effect.scoped(check).pipe(
+      Effect.provideContext(this.services),
+      // At a moment of quiet there is nobody to give way to.
+      Effect.provideService(Scheduler.PreventSchedulerYield, true),
+      Effect.forkDetach({ startImmediately: true })
+    )
+    if (fiber.pollUnsafe() === undefined) yield* VirtualTime.settle
     const exit = fiber.pollUnsafe()
     if (exit === undefined) {
       fiber.interruptUnsafe()

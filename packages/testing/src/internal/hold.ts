@@ -10,6 +10,9 @@ export class Hold {
   /** That in which they live. When it is closed they have been told to end, and what they leave to be done is done. */
   scope: Scope.Scope | undefined = undefined
 
+  /** Whether a supervisor lives among them. It is not one of the child's own: they then go on, and only others wait. */
+  hasSupervisor = false
+
   /** Waits while they are held. Whoever is about to go on may find that they are held again. */
   readonly released: Effect.Effect<void> = Effect.suspend(() => {
     if (this.state === "free") return Effect.void
@@ -31,6 +34,7 @@ export class Hold {
   }
 
   holds(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    if (this.hasSupervisor) return false
     if (this.state !== "held") return this.state === "deaf"
     return this.scope?.state._tag !== "Closed" && !isInterrupted(fiber)
   }

@@ -1,4 +1,5 @@
 import { Child, ChildMiddleware, ExitReason, type Supervisor, SupervisorError } from "coppice"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
@@ -45,6 +46,8 @@ export class Injector {
   private readonly onStart: (supervisor: Supervisor.Supervisor) => Effect.Effect<void>
   private readonly lives = new Map<string, Life>()
   private readonly nextStarts = new Map<string, NextStart>()
+  /** Until when anybody hangs. */
+  hangsUntilMillis = 0
   /** Who hangs, and whether deafly, once for each fault that is not over. */
   private readonly hanging = new Map<Hold, ReadonlyArray<{ readonly deaf: boolean }>>()
 
@@ -56,6 +59,8 @@ export class Injector {
 
   readonly middleware: ChildMiddleware.ChildMiddleware = ({ incarnation, kind, path }) => {
     const hold = new Hold()
+    hold.hasSupervisor = kind === "supervisor"
+    for (const [above, life] of this.lives) if (path.startsWith(`${above}/`)) life.hold.hasSupervisor = true
     this.paths.add(path)
     return {
       start: (start) => Effect.andThen(this.begin(path, hold), held(start, hold)),
@@ -83,6 +88,7 @@ export class Injector {
       case "Hang":
       case "Freeze": {
         const hang = { deaf: fault._tag === "Freeze" }
+        this.hangsUntilMillis = Math.max(this.hangsUntilMillis, (yield* Clock.currentTimeMillis) + fault.millis)
         this.hang(life.hold, [...this.hanging.get(life.hold) ?? [], hang])
         yield* Effect.forkScoped(Effect.delay(Effect.sync(() => this.endHang(life.hold, hang)), fault.millis))
         return
