@@ -180,6 +180,17 @@ describe("a chaos run", () => {
         }
       }))
 
+    it.effect("is made now and then only, long after the last fault", () =>
+      Effect.gen(function*() {
+        const ticking = Effect.forever(Effect.sleep("100 millis"))
+        const app = Supervisor.layer("app", { strategy, children: [Child.effect("a", ticking)] })
+        let checks = 0
+        const invariants = { "it is well": Effect.sync(() => checks++) }
+        yield* Chaos.replay(app, { invariants, workload: Effect.sleep("50 minutes") }, nothing)
+        assert.isAbove(checks, 300)
+        assert.isBelow(checks, 500)
+      }))
+
     it.effect("that cannot be interrupted does not hold the run up", () =>
       Effect.gen(function*() {
         const invariants = {
