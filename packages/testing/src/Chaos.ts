@@ -48,7 +48,8 @@ type Inside<Services> = Effect.Effect<unknown, AnyError, NoInfer<Services> | Sco
  * - `workload`: what the users of the program do. It begins when the program is up, and has to end, and not to fail. When
  *   the program has given up and is started anew, so is the workload, unless it was done. By default there is none.
  * - `invariants`: what must hold whenever the program is up and has come to rest: an effect that fails says that it does
- *   not. One whose child is down at the moment, or that takes time, is not checked then.
+ *   not. One whose child is down at the moment, or that takes time, is not checked then. Long after the last fault they are
+ *   only checked every ten seconds.
  * - `eventually`: what must hold some time after the workload is done and the faults are over, or after the program has shut
  *   itself down: then one whose child is down is not checked.
  * - `limit`: how much virtual time that may take, and the workload likewise; default 1 hour.

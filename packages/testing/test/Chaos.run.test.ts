@@ -180,6 +180,17 @@ describe("a chaos run", () => {
         }
       }))
 
+    it.effect("is made now and then only, long after the last fault", () =>
+      Effect.gen(function*() {
+        const ticking = Effect.forever(Effect.sleep("100 millis"))
+        const app = Supervisor.layer("app", { strategy, children: [Child.effect("a", ticking)] })
+        let checks = 0
+        const invariants = { "it is well": Effect.sync(() => checks++) }
+        yield* Chaos.replay(app, { invariants, workload: Effect.sleep("50 minutes") }, nothing)
+        assert.isAbove(checks, 300)
+        assert.isBelow(checks, 500)
+      }))
+
     it.effect("that cannot be interrupted does not hold the run up", () =>
       Effect.gen(function*() {
         const invariants = {
@@ -267,13 +278,23 @@ describe("a chaos run", () => {
     Effect.gen(function*() {
       const app = Supervisor.layer("app", {
         strategy,
-        children: [Child.layer("counter", Counter.layer, { ref: CounterRef, restart: "temporary" })]
-      }).pipe(Layer.provideMerge(CounterRef.layer))
-      const impatient = Effect.eventually(CounterRef.use(() => Effect.sleep("1 minute")))
-      const error = yield* Effect.flip(Chaos.check(app, { workload: impatient, faults: ["Crash"], seed: 1 }))
+        children: [
+          Child.effect("a", Effect.andThen(Effect.addFinalizer(() => note("gone")), Effect.never), {
+            restart: "temporary"
+          })
+        ]
+      })
+      // Asks again and again, without a delay, whether it is back.
+      const impatient = Effect.gen(function*() {
+        yield* Effect.sleep("1 minute")
+        const { notes } = yield* Outside
+        while (notes.length > 0) yield* Effect.yieldNow
+      })
+      const options = { world: Outside.layer, workload: impatient, faults: ["Crash"], seed: 1 } as const
+      const error = yield* Effect.flip(Chaos.check(app, options))
       assert.strictEqual(error.rule, "the program does not come to rest")
-      assert.match(error.detail, /^there is no end of what is done at \d+ ms: /)
-      assert.match(error.trace.at(-1)!, /ms {2}app\/counter failed: injected: Crash of app\/counter; it is removed$/)
+      assert.match(error.detail, /^there is no end of what is done at 60000 ms: /)
+      assert.include(error.trace.join(), "app/a failed: injected: Crash of app/a; it is removed")
     }), 60_000)
 
   describe("a program that gives up", () => {

@@ -84,6 +84,9 @@ const endsAfterFaults = 3
 /** How long the world is given to be built and to end, and the program to stop. */
 const patienceMillis = Duration.toMillis(Duration.hours(1))
 
+/** How long it is waited at most before it is looked again whether nothing is wrong any more. */
+const longestPause = 10_000
+
 /** How much a program may do at one moment. */
 const opsAtOnce = 1_000_000
 
@@ -347,8 +350,9 @@ class ChaosRun {
         const found = yield* wrong
         if (found === undefined || this.state === "over" && !found.isKnown) return
         if ((yield* Clock.currentTimeMillis) >= end) return yield* new Violation({ rule, detail: found.detail })
-        yield* this.pass(pause)
-        pause = Math.min(pause * 2, 10_000)
+        // Long after the last fault not every moment is worth a look.
+        yield* pause < longestPause ? this.pass(pause) : Effect.andThen(TestClock.adjust(pause), this.look())
+        pause = Math.min(pause * 2, longestPause)
       }
     }
   )
