@@ -45,6 +45,13 @@ import {
   z
 } from "./support/reading.ts"
 
+const significantUp: ReadonlyArray<Item> = [
+  learn(supervisor("app", three({ restart: "transient", significant: true, onExhausted: "escalate" }), {
+    autoShutdown: "all-significant"
+  })),
+  ...up
+]
+
 describe("what is right", () => {
   passes({
     "a whole life": [oneForOne, ...up, c.stopped, b.stopped, a.stopped, app.ended],
@@ -288,15 +295,41 @@ describe("what is right", () => {
       a.left("shut-down", ExitReason.normal),
       app.ended
     ],
-    "an automatic shutdown, or none, while a restart may have been cancelled": [
-      learn(supervisor("app", three({ restart: "transient", significant: true, onExhausted: "escalate" }), {
-        autoShutdown: "all-significant"
-      })),
-      ...up,
+    "an automatic shutdown, while a restart may have been cancelled": [
+      ...significantUp,
       a.left("restart"),
       a.backingOff(),
       b.left("keep", ExitReason.normal),
       c.left("shut-down", ExitReason.normal),
+      app.ended
+    ],
+    "no automatic shutdown, while a restart may not have been cancelled": [
+      ...significantUp,
+      a.left("restart"),
+      a.backingOff(),
+      b.left("keep", ExitReason.normal),
+      c.left("keep", ExitReason.normal),
+      app.ended
+    ],
+    "an automatic shutdown beside a child that may not be significant": [
+      ...significantUp,
+      ...at("app/guest").starts,
+      a.left("keep", ExitReason.normal),
+      b.left("keep", ExitReason.normal),
+      c.left("shut-down", ExitReason.normal),
+      at("app/guest").stopped,
+      app.ended
+    ],
+    "no automatic shutdown beside a child that may be significant": [
+      ...significantUp,
+      ...at("app/guest").starts,
+      a.left("keep", ExitReason.normal),
+      b.left("keep", ExitReason.normal),
+      c.left("keep", ExitReason.normal),
+      at("app/guest").left("restart"),
+      at("app/guest").backingOff(),
+      ...c2.starts,
+      c2.left("keep", ExitReason.normal),
       app.ended
     ],
     "a child that becomes ready": [
@@ -505,10 +538,10 @@ describe("what is right", () => {
     "a child that is deleted and added again, after a restart of another": [
       oneForOne,
       ...up,
+      a.stopped,
       b.left("restart"),
       b.restarting,
       ...b2.starts,
-      a.stopped,
       ...a.starts,
       a.stopped,
       c.stopped,

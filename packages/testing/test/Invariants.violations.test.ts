@@ -59,6 +59,18 @@ describe("the order of starts", () => {
       ],
       violations: ["app/c at 0 ms, ChildStarting of incarnation 1: app/b is to be started before it (S1)"]
     },
+    "S1: one out of turn, in a list of which the first is gone by the latest snapshot": {
+      items: [
+        oneForOne,
+        learn(supervisor("app", [
+          child("app/b", { state: "running", incarnation: 1 }),
+          child("app/c", { state: "starting", incarnation: 1 })
+        ])),
+        ...a.starts,
+        c.starting
+      ],
+      violations: ["app/c at 0 ms, ChildStarting of incarnation 1: app/b is to be started before it (S1)"]
+    },
     "S1: one that is not in the list": {
       items: [oneForOne, ...a.starts, at("app/x").starting],
       violations: ["app/x at 0 ms, ChildStarting of incarnation 1: it is not in the list (S1)"],
@@ -584,6 +596,17 @@ describe("what is done about a child that left", () => {
     "A2: the last significant child, whose end is not that of its supervisor": {
       items: [
         ...kinds(significant, { autoShutdown: "all-significant" }),
+        a.left("keep", ExitReason.normal),
+        c.left("keep", ExitReason.normal),
+        b.left("keep", ExitReason.normal)
+      ],
+      violations: verdict("keep", "give-up", "shut-down")
+    },
+    "A2: the last significant child, beside one that is down, whatever it is": {
+      items: [
+        ...kinds(significant, { autoShutdown: "all-significant" }),
+        ...at("app/guest").starts,
+        at("app/guest").stopped,
         a.left("keep", ExitReason.normal),
         c.left("keep", ExitReason.normal),
         b.left("keep", ExitReason.normal)
