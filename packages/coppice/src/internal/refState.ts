@@ -11,27 +11,13 @@ import type { Around } from "../ChildMiddleware.ts"
 import type { Alive, ChildRef, Options } from "../ChildRef.ts"
 import { ChildDown, ChildUnavailable } from "../SupervisorError.ts"
 import { forkObserved, type Observer } from "./forkObserved.ts"
+import { runAll } from "./runAll.ts"
 
 /** How long a use waits for a child that is starting or restarting, unless it says otherwise. */
 export const defaultPatience: Duration.Input = "5 seconds"
 
 /** The key of a ref. */
 export const TypeId = "~coppice/ChildRef"
-
-// Each may end a fiber of the user's, whose observers may throw: the others are run all the same.
-const runAll = (callbacks: ReadonlyArray<() => void>): void => {
-  let failed = false
-  let first: unknown
-  for (const run of callbacks) {
-    try {
-      run()
-    } catch (thrown) {
-      if (!failed) first = thrown
-      failed = true
-    }
-  }
-  if (failed) throw first
-}
 
 /** An incarnation that fills a ref, and the effects that use it. */
 class Tenure<S> implements Alive<S> {
