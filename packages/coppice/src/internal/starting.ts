@@ -59,7 +59,7 @@ const startInFiber = (
   if (core.stopOrdered) return "aborted"
   const outcome = new Outcome<StartOutcome>()
   const inProgress: StartInProgress = { active: true, supervisor: core, outer: core.outerStart }
-  const timeout = timeLimit(incarnation)
+  let timeout: Fiber.Fiber<void> | undefined
   const end = () => {
     timeout?.interruptUnsafe()
     inProgress.active = false
@@ -104,6 +104,8 @@ const startInFiber = (
     watchOver(incarnation, context)
     outcome.tell("started")
   })
+  // After what is done at once, in which a clock may say that no time is left.
+  if (inProgress.active) timeout = timeLimit(incarnation)
   return outcome.told ?? outcome.await
 }
 
