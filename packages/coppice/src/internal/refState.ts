@@ -148,9 +148,17 @@ export class RefState<I, S> implements ChildRef<I, S> {
     this.isGone = false
   }
 
-  /** An incarnation has started. */
-  fill(path: string, incarnation: number, services: Context.Context<I>, around: Around["use"]): void {
+  /** An incarnation of a child has started. */
+  fill(
+    owner: object,
+    path: string,
+    incarnation: number,
+    services: Context.Context<I>,
+    around: Around["use"]
+  ): void {
     const tenure = new Tenure(this.key, path, incarnation, Context.get(services, this.tag), around)
+    // Another may have had it still when this one began to start.
+    this.owner = owner
     this.isGone = false
     this.tenure = tenure
     runAll([...Array.from(this.readers, (reader) => () => Queue.offerUnsafe(reader, tenure)), ...this.takeWaiting()])
