@@ -247,7 +247,9 @@ export class EventCheck {
         return
       }
       case "ChildStopped": {
-        if (child.state !== "running" && child.state !== "leaving") wrong(`it is ${child.state}`)
+        const isUp = child.state === "running" || child.state === "leaving"
+        if (!isUp && !isUnready(child)) wrong(`it is ${child.state}`)
+        if (!isUp) supervisor.aborted = true
         child.state = "down"
         child.lastFailed = false
         this.expectNoneBelow(child, wrong)
@@ -293,7 +295,7 @@ export class EventCheck {
 
   private expectEnded(supervisor: SupervisorState, wrong: (problem: string) => void): void {
     for (const child of supervisor.children) {
-      if (child.state === "running") wrong(`${child.path} still runs`)
+      if (child.state === "running" || isUnready(child)) wrong(`${child.path} still runs`)
       else child.state = "down"
       this.expectNoneBelow(child, wrong)
     }
@@ -365,3 +367,6 @@ const expectedVerdicts = (
   if (restart === "transient" && ExitReason.isClean(reason)) return ["keep", "shut-down"]
   return backoff === "give-up" ? ["restart", "give-up", "fail"] : ["restart", "give-up"]
 }
+
+/** Whether a child has started, and waits to be ready. */
+const isUnready = (child: ChildState): boolean => child.state === "starting" && child.unready
