@@ -184,12 +184,6 @@ export class SupervisorCore {
     this.mailbox.wake()
   }
 
-  /** Orders the stop and waits for it, unless one of its own children does so: that would be to wait for oneself. */
-  readonly stop: Effect.Effect<void> = Effect.withFiber((fiber) => {
-    this.orderStop()
-    return this.around(fiber.context).length === 0 ? Effect.asVoid(Effect.flatten(this.ended.await)) : Effect.void
-  })
-
   /** The incarnations in which something runs that runs inside a child of this supervisor, the child's as the last. */
   around(context: Context.Context<never>): ReadonlyArray<Incarnation> {
     const around: Array<Incarnation> = []
