@@ -1122,6 +1122,18 @@ describe("startTimeout", () => {
       }))
   }
 
+  scenario("of zero leaves a start only what it does at once", () =>
+    Effect.gen(function*() {
+      const app = yield* Supervisor.make("app", {
+        strategy: "one-for-one",
+        children: [Child.make("atOnce", Effect.succeed(idle), { startTimeout: 0 })]
+      })
+      const slow = Child.make("slow", Effect.never, { startTimeout: 0 })
+      const error = yield* answer(Effect.flip(app.startChild(slow)))
+      assert.deepStrictEqual(error._tag === "ChildStartFailed" && error.reason, ExitReason.startTimedOut(0))
+      assert.deepStrictEqual(yield* states(app), { atOnce: "running" })
+    }))
+
   scenario(
     "is told in events, the tree and JSON, and is tried again by the backoff",
     (world) =>

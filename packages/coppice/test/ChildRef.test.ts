@@ -1,6 +1,6 @@
 import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
-import { Child, ChildRef, ExitReason, Supervisor, SupervisorError } from "coppice"
+import { Backoff, Child, ChildRef, ExitReason, Supervisor, SupervisorError } from "coppice"
 import {
   Cause,
   Clock,
@@ -708,6 +708,18 @@ describe("a child is down for good, and a use fails at once, when", () => {
       }))
       assert.strictEqual(yield* ref.waiting.told, "unavailable: down")
       assert.strictEqual(yield* outcome(ref.ref.use(number)), "unavailable: down")
+    }))
+
+  scenario("it is terminated, though another had the ref when it began to start", () =>
+    Effect.gen(function*() {
+      const before = yield* supervise(new Connections().child({}, { backoff: Backoff.fixed("1 hour") }))
+      const starting = yield* begin(supervise(new Connections().child({ 1: Effect.sleep("1 second") })))
+      yield* crash(before)
+      yield* TestClock.adjust("1 second")
+      const app = yield* Fiber.join(starting.fiber)
+      assert.strictEqual(yield* useNow, 1)
+      yield* app.terminateChild("db")
+      yield* isDown
     }))
 })
 

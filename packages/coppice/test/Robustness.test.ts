@@ -355,6 +355,23 @@ describe("an observer that throws", () => {
         assert.strictEqual(yield* ended(app), "gave up")
       })
   )
+
+  scenario(
+    "in a fiber that waits for a supervisor's end keeps nobody else from hearing of it: its scope closes",
+    (world) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const app: Supervisor.Supervisor = yield* Scope.provide(supervise(world), scope)
+        yield* Effect.forkDetach(observed(Effect.exit(app.await)))
+        const other = yield* Effect.forkChild(app.await)
+        yield* VirtualTime.settle
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(other.pollUnsafe(), Exit.void)
+        assert.deepStrictEqual(closing.pollUnsafe(), Exit.void)
+        assert.include(world.takeMessages("Error"), "an observer of a fiber threw")
+      })
+  )
 })
 
 describe("whatever a child ends with", () => {

@@ -347,6 +347,29 @@ describe("what the surroundings have built", () => {
       })
   )
 
+  scenario(
+    "is released only after the children have stopped, also where one of them orders it",
+    () =>
+      Effect.gen(function*() {
+        const ledger = new Ledger()
+        const pool = ledger.pool()
+        const scope = yield* Scope.make()
+        const quitter = Layer.effectDiscard(Effect.forkScoped(Effect.delay(Scope.close(scope, Exit.void), "1 second")))
+        const supervised = appOf(
+          "one-for-one",
+          withPool(ledger, "a", pool),
+          Child.layer("b", Layer.effectDiscard(ledger.acquire("b", Effect.sleep("1 second")))),
+          Child.layer("quitter", quitter)
+        )
+        yield* Layer.buildWithScope(Layer.provideMerge(supervised, pool), scope)
+        ledger.take()
+        yield* TestClock.adjust("1500 millis")
+        assert.deepStrictEqual(ledger.take(), [])
+        yield* TestClock.adjust("500 millis")
+        assert.deepStrictEqual(ledger.take(), ["close b 1", "close pool 1"])
+      })
+  )
+
   scenario("is let go when the supervisor does not start", () =>
     Effect.gen(function*() {
       const ledger = new Ledger()

@@ -275,6 +275,34 @@ describe("the events of a supervisor", () => {
       })
   )
 
+  scenario(
+    "tell the stop of a child that has started, and was still to become ready",
+    (world) =>
+      Effect.gen(function*() {
+        let isReady: Effect.Effect<void, string> = Effect.void
+        const readiness = { check: Effect.suspend(() => isReady) }
+        const scope = yield* Scope.make()
+        const app: Supervisor.Supervisor = yield* Scope.provide(
+          Supervisor.make("app", {
+            strategy: "one-for-one",
+            children: [world.kit.child("a"), world.kit.child("b", { readiness })]
+          }),
+          scope
+        )
+        const events = yield* collect(app)
+        isReady = Effect.fail("not yet")
+        yield* world.kit.crash("b")
+        yield* answer(Scope.close(scope, Exit.void))
+        assert.deepStrictEqual((yield* events.take).slice(2), [
+          { _tag: "ChildStarting", ...at("app/b", 2, 0) },
+          { _tag: "ChildStarted", ...at("app/b", 2, 0) },
+          { _tag: "ChildStopped", ...at("app/b", 2, 0) },
+          { _tag: "ChildStopped", ...at("app/a", 1, 0) },
+          { _tag: "SupervisorStopped", ...at("app", 1, 0), reason: ExitReason.shutdown() }
+        ])
+      })
+  )
+
   scenario("tell of no call but by what it does", (world) =>
     Effect.gen(function*() {
       const app: Supervisor.Supervisor = yield* Supervisor.make("app", {

@@ -1,18 +1,10 @@
 import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Child, ChildRef, DynamicSupervisor, ExitReason, Supervisor } from "coppice"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Scope } from "effect"
-
-/** Numbers from a seed (xorshift), from 0 to 1. */
-const random = (seed: number) => {
-  let state = seed * 2_654_435_761 + 1 | 0
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) / 4_294_967_296
-  }
-}
+import { Child, ChildRef, DynamicSupervisor, ExitReason, Supervisor, type SupervisorEvent } from "coppice"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
+import { orderOf } from "./support/eventOrder.ts"
+import { random } from "./support/random.ts"
+import { DbRef as TreeRef, RandomTree } from "./support/randomTree.ts"
 
 /** Runs a program, in which no time passes, in the world of each seed; a failure names the seed that repeats it. */
 const forSeeds = (program: (next: () => number) => Effect.Effect<void, {}, Scope.Scope>): void => {
@@ -162,4 +154,48 @@ describe("wherever fibers give way, dynamic children", () => {
         assert.strictEqual((yield* pool.countChildren).specs, 0)
       })
     ))
+})
+
+describe("wherever fibers give way, random trees", () => {
+  // Several use it from outside. Then it comes to rest and is looked at, or is stopped in the middle of all.
+  const live = Effect.fnUntraced(function*(tree: RandomTree, restsFirst: boolean) {
+    const scope = yield* Scope.make()
+    const root = yield* Effect.option(Scope.provide(tree.root, scope))
+    const events: Array<SupervisorEvent.SupervisorEvent> = []
+    if (root._tag === "Some") {
+      tree.isUp = true
+      yield* Effect.forkDetach(Stream.runForEach(root.value.events, (event) => Effect.sync(() => events.push(event))))
+      const callers = yield* Effect.forEach(
+        [1, 2, 3],
+        () => Effect.forkChild(Effect.repeat(Effect.andThen(tree.pause, tree.call), { times: 4 }))
+      )
+      if (restsFirst) {
+        for (const caller of callers) yield* Fiber.join(caller)
+        tree.isCalm = true
+        yield* Effect.sleep("3 seconds")
+        yield* VirtualTime.settle
+        tree.wrong.push(...tree.restless(yield* root.value.tree))
+      } else {
+        yield* tree.turns(200)
+        yield* tree.pause
+      }
+      yield* Scope.close(scope, Exit.void)
+      for (const caller of callers) yield* Fiber.join(caller)
+    } else yield* Scope.close(scope, Exit.void)
+    yield* VirtualTime.settle
+    return [...tree.wrong, ...tree.left, ...orderOf(events)]
+  })
+
+  it("run each body once at a time, answer every call, come to rest, and leave nothing", () => {
+    for (let seed = 1; seed <= 400; seed++) {
+      const world = new VirtualTime.VirtualTime({ seed })
+      const program = live(new RandomTree(random(seed)), seed % 2 === 0)
+      const fiber = Effect.runForkWith(world.context)(
+        program.pipe(Effect.provide(Layer.mergeAll(TreeRef.layer, Logger.layer([]))))
+      )
+      for (let turn = 0; turn < 100 && fiber.pollUnsafe() === undefined; turn++) world.advance(100)
+      assert.deepStrictEqual(fiber.pollUnsafe(), Exit.succeed([]), `seed ${seed}`)
+      assert.deepStrictEqual(world.sleeping, [], `timers that are left under seed ${seed}`)
+    }
+  })
 })

@@ -46,14 +46,16 @@ export const build = (
     })
   )
 
-// Its metrics are read until it has stopped.
+// Its metrics are read, and what is shared is held, until it has stopped. One of its own children that orders that does not
+// wait for it: that would be to wait for oneself.
 const end = (core: SupervisorCore): Effect.Effect<void> => {
   const removeMetrics = core.tally === undefined ? undefined : registerMetrics(core, core.tally)
-  return Effect.andThen(
-    core.stop,
-    Effect.suspend(() => {
-      removeMetrics?.()
-      return core.surroundings.release
-    })
-  )
+  const letGo = Effect.flatMap(core.ended.await, () => {
+    removeMetrics?.()
+    return core.surroundings.release
+  })
+  return Effect.withFiber((fiber) => {
+    core.orderStop()
+    return core.around(fiber.context).length === 0 ? letGo : Effect.asVoid(Effect.forkDetach(letGo))
+  })
 }

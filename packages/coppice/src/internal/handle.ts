@@ -1,4 +1,3 @@
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
@@ -34,14 +33,14 @@ export const makeHandle = (core: SupervisorCore): Supervisor<string> => ({
   countChildren: calls.countChildren(core),
   exitChild: (child, reason) => calls.exitChild(core, idOf(child), reason),
   await: Effect.flatMap(
-    Deferred.await(core.ended),
+    Effect.flatten(core.ended.await),
     (reason) => reason._tag === "GaveUp" ? Effect.fail(reason.error) : Effect.void
   ),
   tree: Effect.sync(() => supervisorNode(core)),
   events: Stream.callback<SupervisorEvent>((queue) =>
     Effect.gen(function*() {
       yield* listen(core.events, queue)
-      yield* Deferred.await(core.ended)
+      yield* core.ended.await
       yield* Queue.end(queue)
     }), { bufferSize: eventBuffer, strategy: "sliding" })
 })

@@ -58,7 +58,7 @@ const lastResort = Effect.fnUntraced(function*(core: SupervisorCore, cause: Caus
   core.status = "failed"
   refuseCalls(core)
   core.report.guard(() => Deferred.doneUnsafe(core.started, Exit.failCause(cause)))
-  core.report.guard(() => Deferred.doneUnsafe(core.ended, Exit.failCause(cause)))
+  core.report.guard(() => core.ended.tell(Exit.failCause(cause)))
   if (wasUp) core.parent?.ended(core, { _tag: "Defect", defect: Cause.squash(cause), cause })
 })
 
@@ -323,7 +323,7 @@ function* finish(core: SupervisorCore, reason: ExitReason): Step {
   if (core.abandoned.size > 0) core.report.leftBehind(core.abandoned)
   core.events.detach()
   core.parent?.detach(core)
-  core.report.guard(() => Deferred.doneUnsafe(core.ended, Exit.succeed(reason)))
+  core.report.guard(() => core.ended.tell(Exit.succeed(reason)))
   if (wasUp && !core.stopOrdered) escalate(core, reason)
 }
 

@@ -35,6 +35,8 @@ export function* startOne(
   if (ending !== undefined) yield* ending
   if (outcome === "aborted") {
     entry.down("stopped")
+    // It has been said to have started, and was still to become ready.
+    if (incarnation.probing !== undefined) incarnation.publish("ChildStopped")
     return outcome
   }
   const about = { path: incarnation.path, incarnation: incarnation.number, timeMillis: core.nowMillis() }

@@ -11,27 +11,13 @@ import type { Around } from "../ChildMiddleware.ts"
 import type { Alive, ChildRef, Options } from "../ChildRef.ts"
 import { ChildDown, ChildUnavailable } from "../SupervisorError.ts"
 import { forkObserved, type Observer } from "./forkObserved.ts"
+import { runAll } from "./runAll.ts"
 
 /** How long a use waits for a child that is starting or restarting, unless it says otherwise. */
 export const defaultPatience: Duration.Input = "5 seconds"
 
 /** The key of a ref. */
 export const TypeId = "~coppice/ChildRef"
-
-// Each may end a fiber of the user's, whose observers may throw: the others are run all the same.
-const runAll = (callbacks: ReadonlyArray<() => void>): void => {
-  let failed = false
-  let first: unknown
-  for (const run of callbacks) {
-    try {
-      run()
-    } catch (thrown) {
-      if (!failed) first = thrown
-      failed = true
-    }
-  }
-  if (failed) throw first
-}
 
 /** An incarnation that fills a ref, and the effects that use it. */
 class Tenure<S> implements Alive<S> {
@@ -162,9 +148,17 @@ export class RefState<I, S> implements ChildRef<I, S> {
     this.isGone = false
   }
 
-  /** An incarnation has started. */
-  fill(path: string, incarnation: number, services: Context.Context<I>, around: Around["use"]): void {
+  /** An incarnation of a child has started. */
+  fill(
+    owner: object,
+    path: string,
+    incarnation: number,
+    services: Context.Context<I>,
+    around: Around["use"]
+  ): void {
     const tenure = new Tenure(this.key, path, incarnation, Context.get(services, this.tag), around)
+    // Another may have had it still when this one began to start.
+    this.owner = owner
     this.isGone = false
     this.tenure = tenure
     runAll([...Array.from(this.readers, (reader) => () => Queue.offerUnsafe(reader, tenure)), ...this.takeWaiting()])

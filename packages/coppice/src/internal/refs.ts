@@ -46,7 +46,7 @@ export const fillRef = (incarnation: Incarnation): void => {
   if (supervisor.isGroup) entry.gave = Array.from(built.services.mapUnsafe.keys())
   if (state === undefined) return
   incarnation.ref = state
-  supervisor.report.guard(() => state.fill(path, number, built.services as Context.Context<any>, built.use))
+  supervisor.report.guard(() => state.fill(entry, path, number, built.services as Context.Context<any>, built.use))
 }
 
 /** A child is down, and nothing is going to restart it: whoever waits for it, or for what lived inside it, need not. */

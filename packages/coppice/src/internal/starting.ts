@@ -10,6 +10,7 @@ import { forgetStart, noteStart } from "./backoff.ts"
 import { childContext, explain } from "./childContext.ts"
 import type { Entry } from "./children.ts"
 import { Incarnation } from "./incarnation.ts"
+import { Outcome } from "./outcome.ts"
 import { OwnLayers } from "./ownLayer.ts"
 import { CurrentStart, type StartInProgress } from "./parent.ts"
 import { awaitReady, watch } from "./probes.ts"
@@ -56,9 +57,9 @@ const startInFiber = (
   around: Surrounding
 ): StartOutcome | Effect.Effect<StartOutcome> => {
   if (core.stopOrdered) return "aborted"
-  const outcome = new Outcome()
+  const outcome = new Outcome<StartOutcome>()
   const inProgress: StartInProgress = { active: true, supervisor: core, outer: core.outerStart }
-  const timeout = timeLimit(incarnation)
+  let timeout: Fiber.Fiber<void> | undefined
   const end = () => {
     timeout?.interruptUnsafe()
     inProgress.active = false
@@ -103,25 +104,9 @@ const startInFiber = (
     watchOver(incarnation, context, around)
     outcome.tell("started")
   })
-  return outcome.awaited
-}
-
-/** The outcome of a start, which may be told before anybody waits for it. */
-class Outcome {
-  private told: StartOutcome | undefined = undefined
-  private onTold: ((outcome: StartOutcome) => void) | undefined = undefined
-
-  tell(outcome: StartOutcome): void {
-    this.told = outcome
-    this.onTold?.(outcome)
-  }
-
-  get awaited(): StartOutcome | Effect.Effect<StartOutcome> {
-    return this.told ?? Effect.callback<StartOutcome>((resume) => {
-      this.onTold = (outcome) => resume(Effect.succeed(outcome))
-      if (this.told !== undefined) this.onTold(this.told)
-    })
-  }
+  // After what is done at once, in which a clock may say that no time is left.
+  if (inProgress.active) timeout = timeLimit(incarnation)
+  return outcome.told ?? outcome.await
 }
 
 // A start that takes longer than it may has failed.

@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import { ChildMiddleware } from "../ChildMiddleware.ts"
@@ -15,6 +16,7 @@ import { Dynamic, type DynamicSettings } from "./dynamic.ts"
 import { EventHub } from "./eventHub.ts"
 import type { Incarnation } from "./incarnation.ts"
 import { Mailbox } from "./mailbox.ts"
+import { Outcome } from "./outcome.ts"
 import { ChildLayers, type Surroundings } from "./ownLayer.ts"
 import { CurrentParent, CurrentStart, type Parent, type StartInProgress } from "./parent.ts"
 import { Refs } from "./refs.ts"
@@ -100,7 +102,7 @@ export class SupervisorCore {
   /** The start inside which this supervisor is being built, if any. */
   readonly outerStart: StartInProgress | undefined
   readonly started = Deferred.makeUnsafe<void, ChildStartFailed>()
-  readonly ended = Deferred.makeUnsafe<ExitReason>()
+  readonly ended = new Outcome<Exit.Exit<ExitReason>>()
   /** Whether children restart together, and so may use the services of earlier siblings. */
   readonly isGroup: boolean
   /** Those that were abandoned and have not ended. */
@@ -181,12 +183,6 @@ export class SupervisorCore {
     this.starting?.abortStart?.("stopped")
     this.mailbox.wake()
   }
-
-  /** Orders the stop and waits for it, unless one of its own children does so: that would be to wait for oneself. */
-  readonly stop: Effect.Effect<void> = Effect.withFiber((fiber) => {
-    this.orderStop()
-    return this.around(fiber.context).length === 0 ? Effect.asVoid(Deferred.await(this.ended)) : Effect.void
-  })
 
   /** The incarnations in which something runs that runs inside a child of this supervisor, the child's as the last. */
   around(context: Context.Context<never>): ReadonlyArray<Incarnation> {

@@ -259,8 +259,10 @@ const failed = (child: ObservedChild, wrong: Wrong): void => {
 
 const stopped = (tree: ObservedTree, child: ObservedChild, wrong: Wrong): void => {
   const { supervisor } = child
-  if (child.state !== "running") wrong(`it is ${child.state} (T6)`)
-  if (supervisor.state === "starting") supervisor.ending ??= "aborted"
+  const isUnready = child.state === "starting" && child.unready
+  if (child.state !== "running" && !isUnready) wrong(`it is ${child.state} (T6)`)
+  if (supervisor.state === "starting" || isUnready && !supervisor.mayBeDynamic) supervisor.ending ??= "aborted"
+  if (isUnready) supervisor.starting = undefined
   child.due = false
   released(child, wrong)
   supervisor.run = undefined

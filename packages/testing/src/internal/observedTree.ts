@@ -273,7 +273,7 @@ export const expectEnded = (supervisor: ObservedSupervisor, wrong: Wrong): void 
 /** The children of a supervisor, and all below them, must have ended. */
 export const expectChildrenEnded = (supervisor: ObservedSupervisor, wrong: Wrong): void => {
   for (const child of supervisor.children.values()) {
-    if (child.state === "running") wrong(`${child.path} still runs (T1)`)
+    if (child.state === "running" || child.state === "starting" && child.unready) wrong(`${child.path} still runs (T1)`)
     child.state = "down"
     expectNothingInside(child, wrong)
   }
