@@ -343,6 +343,14 @@ describe("what is right", () => {
       b.startFailed,
       a.stopped
     ],
+    "a child that is stopped when it has started and is not ready yet": [
+      learn(supervisor("app", three({ probes: ["readiness"] }))),
+      ...a.starts,
+      a.ready,
+      ...b.starts,
+      b.stopped,
+      a.stopped
+    ],
     "a child that is learned of after its start": [
       a.starting,
       a.started,
