@@ -11,6 +11,7 @@ export default defineConfig({
     projects: [
       project("coppice", "packages/coppice/test/**/*.test.ts"),
       project("testing", "packages/testing/test/**/*.test.ts"),
+      project("process", "packages/process/test/**/*.test.ts"),
       project("bench", "apps/bench/test/**/*.test.ts"),
       project("demo", "apps/demo/test/**/*.test.ts"),
       project("docs", "apps/docs/test/**/*.test.ts"),

@@ -1,0 +1,103 @@
+/**
+ * Ending a process with all that it has started.
+ *
+ * Who belongs to it is collected before the first signal, while the lines of parents are whole: its descendants, the members
+ * of its group, and whoever bears its mark, also those that left group, session and parent. What they start meanwhile is
+ * found too. Each is known by its pid and its start time: a pid that has become another's is never sent anything.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Family } from "./internal/family.ts"
+import type { ProcessIdentity } from "./ProcessIdentity.ts"
+
+/**
+ * To whom signals go.
+ *
+ * - `tree`: to all that belong to it.
+ * - `group`: to the members of its process group.
+ * - `leader`: to the process alone, which is to end the others itself. Those that then still live are killed in the end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type KillMode = "tree" | "group" | "leader"
+
+/**
+ * A signal, and how long is waited before the next.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StopStep = readonly [signal: NodeJS.Signals, wait: Duration.Input]
+
+/**
+ * How it is done: to whom signals go (`tree`), and which (`SIGTERM`, and 10 seconds for it). `SIGKILL` follows by itself, and
+ * goes to all that belong to it, whatever the mode. `mark` is what its descendants bear in `COPPICE_SUPERVISOR`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly mode?: KillMode | undefined
+  readonly steps?: ReadonlyArray<StopStep> | undefined
+  readonly mark?: string | undefined
+}
+
+/**
+ * What there is to know of a stop: who did not end when asked, and had to be killed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Report {
+  readonly killed: ReadonlyArray<ProcessIdentity>
+}
+
+/**
+ * Some do not even end when they are killed: they are in the kernel, or belong to another user.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StillAlive extends Schema.TaggedError<StillAlive>()("StillAlive", {
+  pids: Schema.Array(Schema.Int)
+}) {
+  override get message(): string {
+    return `killed, but still there: ${this.pids.join(", ")}`
+  }
+}
+
+/**
+ * A `SIGTERM`, and 10 seconds for it.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultSteps: ReadonlyArray<StopStep> = [["SIGTERM", "10 seconds"]]
+
+/** How long the kernel has to take away what was killed. */
+const patienceWithKernel = Duration.seconds(2)
+
+/**
+ * Ends a process with all that it has started, and answers when all of it is gone.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const killTree = Effect.fnUntraced(function*(leader: ProcessIdentity, options: Options = {}) {
+  const { mark, mode = "tree", steps = defaultSteps } = options
+  const family = new Family(leader, mark)
+  yield* family.look
+  for (const [signal, wait] of steps) {
+    family.signal(signal, mode)
+    if (yield* family.isGone(wait)) return { killed: [] } satisfies Report
+  }
+  const killed = family.living.map(({ pid, startTime }) => ({ pid, startTime }))
+  if (yield* family.isGone(patienceWithKernel, () => family.signal("SIGKILL", "tree"))) {
+    return { killed } satisfies Report
+  }
+  return yield* new StillAlive({ pids: family.living.map(({ pid }) => pid) })
+})

@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { markerName } from "./marker.ts"
+import type { Entry } from "./table.ts"
+
+// A process may end between two reads: then there is nothing to read.
+const readOrNothing = (file: string): string | undefined => {
+  try {
+    return readFileSync(file, "latin1")
+  } catch {
+    return undefined
+  }
+}
+
+const bootId = (): string => readOrNothing("/proc/sys/kernel/random/boot_id")?.trim() ?? ""
+
+/** Reads the fields of `/proc/PID/stat`. The second, the name, may itself have spaces and brackets in it. */
+export const parseStat = (stat: string, boot: string): Entry | undefined => {
+  const open = stat.indexOf("(")
+  const close = stat.lastIndexOf(")")
+  if (open === -1 || close === -1) return undefined
+  const fields = stat.slice(close + 2).split(" ")
+  const [state, parent, group, session] = fields
+  const startTicks = fields[19]
+  if (startTicks === undefined) return undefined
+  return {
+    pid: Number(stat.slice(0, open)),
+    parent: Number(parent),
+    group: Number(group),
+    session: Number(session),
+    startTime: `${boot}:${startTicks}`,
+    zombie: state === "Z" || state === "X"
+  }
+}
+
+const pids = (): ReadonlyArray<string> => readdirSync("/proc").filter((name) => /^\d+$/.test(name))
+
+const read = (pid: string | number, boot: string): Entry | undefined => {
+  const stat = readOrNothing(`/proc/${pid}/stat`)
+  return stat === undefined ? undefined : parseStat(stat, boot)
+}
+
+export const all = (): ReadonlyArray<Entry> => {
+  const boot = bootId()
+  return pids().map((pid) => read(pid, boot)).filter((entry) => entry !== undefined)
+}
+
+export const find = (pid: number): Entry | undefined => read(pid, bootId())
+
+export const marked = (marker: string): ReadonlyArray<number> =>
+  pids().filter((pid) => {
+    const environment = readOrNothing(`/proc/${pid}/environ`)
+    return environment?.split("\0").some((pair) => pair.startsWith(`${markerName}=`) && pair.includes(marker))
+  }).map(Number)

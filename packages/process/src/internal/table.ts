@@ -1,0 +1,59 @@
+import * as darwin from "./darwin.ts"
+import * as linux from "./linux.ts"
+
+/** A process as the machine shows it. */
+export interface Entry {
+  readonly pid: number
+  readonly parent: number
+  readonly group: number
+  readonly session: number
+  readonly startTime: string
+  readonly zombie: boolean
+}
+
+/** What reads the processes of a platform. */
+interface Platform {
+  readonly all: () => ReadonlyArray<Entry>
+  readonly find: (pid: number) => Entry | undefined
+  /** Those that have this text in the value of the marker. */
+  readonly marked: (text: string) => ReadonlyArray<number>
+}
+
+const platforms: Readonly<Record<string, Platform>> = { linux, darwin }
+
+/** What reads the processes here; undefined where they cannot be read. */
+export const platform: Platform | undefined = platforms[process.platform]
+
+/** Those whose line of parents leads to one of these pids, the pids themselves included, each before its children. */
+export const descendants = (table: ReadonlyArray<Entry>, pids: Iterable<number>): ReadonlyArray<Entry> => {
+  const byPid = new Map(table.map((entry) => [entry.pid, entry]))
+  const byParent = new Map<number, Array<Entry>>()
+  for (const entry of table) {
+    const siblings = byParent.get(entry.parent)
+    if (siblings === undefined) byParent.set(entry.parent, [entry])
+    else siblings.push(entry)
+  }
+  const found = new Set<Entry>()
+  const queue = Array.from(pids, (pid) => byPid.get(pid)).filter((entry) => entry !== undefined)
+  for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) {
+    if (found.has(entry)) continue
+    found.add(entry)
+    queue.push(...byParent.get(entry.pid) ?? [])
+  }
+  return Array.from(found)
+}
+
+/**
+ * Those who belong to a leader: those that surely do, the members of its group as long as one of these is in it, and the
+ * descendants of all of them; but never this process.
+ */
+export const familyOf = (
+  table: ReadonlyArray<Entry>,
+  leader: number,
+  isSurely: (entry: Entry) => boolean
+): ReadonlyArray<Entry> => {
+  const surely = table.filter(isSurely)
+  const inGroup = (entry: Entry) => entry.group === leader
+  const roots = surely.some(inGroup) ? [...surely, ...table.filter(inGroup)] : surely
+  return descendants(table, roots.map(({ pid }) => pid)).filter(({ pid }) => pid !== process.pid)
+}

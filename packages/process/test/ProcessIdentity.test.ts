@@ -1,0 +1,72 @@
+import { ProcessIdentity, ProcessTable } from "@coppice/process"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schedule } from "effect"
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { living, livingOf, markOfTest, shell } from "./support/family.ts"
+
+describe("ProcessIdentity", () => {
+  it.live("is alive as long as its process is, and not when another has its pid", () =>
+    Effect.gen(function*() {
+      const mark = markOfTest()
+      const { pid } = yield* shell("exec sleep 60", mark)
+      const identity = ProcessIdentity.of(pid)
+      assert.isTrue(ProcessIdentity.isAlive(identity))
+      assert.isTrue(ProcessIdentity.isAlive({ pid }))
+      assert.isFalse(ProcessIdentity.isAlive({ pid, startTime: "another" }))
+      assert.isTrue(ProcessIdentity.signal(identity, "SIGKILL"))
+      yield* gone(pid)
+      assert.isFalse(ProcessIdentity.isAlive(identity))
+      assert.isFalse(ProcessIdentity.signal(identity, "SIGKILL"))
+    }))
+
+  it.live("sends nothing to another process that has its pid", () =>
+    Effect.gen(function*() {
+      const mark = markOfTest()
+      const { pid } = yield* shell("exec sleep 60", mark)
+      assert.isFalse(ProcessIdentity.signal({ pid, startTime: "another" }, "SIGKILL"))
+      assert.deepStrictEqual((yield* living(mark)).map((entry) => entry.pid), [pid])
+    }))
+
+  it.live("is not alive when it has ended and its parent has not asked how", () =>
+    Effect.gen(function*() {
+      const mark = markOfTest()
+      // What the shell has started is the child of what it becomes, which never asks.
+      const { pid } = yield* shell("sleep 0 & exec sleep 60", mark)
+      const zombie = yield* ProcessTable.all.pipe(
+        Effect.map((all) => all.find((entry) => entry.parent === pid && entry.zombie)),
+        Effect.filterOrFail((entry) => entry !== undefined),
+        Effect.retry(Schedule.spaced("10 millis"))
+      )
+      assert.isFalse(ProcessIdentity.isAlive(zombie))
+    }))
+})
+
+describe("ProcessTable", () => {
+  it.live("is not deceived by the name of a process", () =>
+    Effect.gen(function*() {
+      const folder = mkdtempSync(join(tmpdir(), "coppice-table-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
+      const name = join(folder, "a) Z 1 (b")
+      copyFileSync("/bin/sleep", name)
+      const mark = markOfTest()
+      const { pid } = yield* shell(`"${name}" 60; :`, mark)
+      const [, named] = (yield* livingOf(mark, 2)).toSorted((a, b) => a.pid - b.pid)
+      assert.deepStrictEqual([named?.parent, named?.group, named?.zombie], [pid, pid, false])
+    }))
+
+  it.live("finds those that bear a mark, and no others", () =>
+    Effect.gen(function*() {
+      const [one, other] = [markOfTest(), markOfTest()]
+      const { pid } = yield* shell("exec sleep 60", `${one}${other}`)
+      const { pid: second } = yield* shell("exec sleep 60", other)
+      assert.deepStrictEqual(yield* ProcessTable.marked(one), [pid])
+      assert.sameMembers([...yield* ProcessTable.marked(other)], [pid, second])
+    }))
+})
+
+const gone = (pid: number) =>
+  Effect.suspend(() => ProcessIdentity.isAlive({ pid }) ? Effect.fail("alive") : Effect.void).pipe(
+    Effect.retry(Schedule.spaced("10 millis"))
+  )
