@@ -130,7 +130,7 @@ const look = Effect.fnUntraced(function*(session: Session, pool: Pool) {
 // Whatever still holds is let go, as often as it takes on.
 const releaseAll = Effect.fnUntraced(function*(session: Session) {
   const isWaiting = () => session.answers.some((answer) => answer.pollUnsafe() === undefined)
-  yield* settle
+  yield* VirtualTime.settle
   for (let round = 0; round < 50 && isWaiting(); round++) {
     for (const name of session.made) if (hangs(session.kit, name)) yield* session.kit.release(name)
   }
