@@ -425,7 +425,7 @@ const formatError = (error: unknown): string =>
     }
     if (Predicate.hasProperty(error, "_tag") && typeof error._tag === "string") return firstLine(error._tag)
     if (error instanceof Error) return firstLine(error.name)
-    return firstLine(typeof error === "object" && error !== null ? JSON.stringify(error) : String(error))
+    return firstLine(typeof error === "object" ? JSON.stringify(error) : String(error))
   }, unreadable)
 
 /**
@@ -460,19 +460,19 @@ export const childStory = (path: string, reason: ExitReason): ReadonlyArray<stri
  */
 export const isToldInside = (reason: ExitReason): boolean =>
   reason._tag === "GaveUp" ||
-  (reason._tag === "StartFailed" && guarded(() => innerStory("", reason.error) !== undefined, false))
+  (reason._tag === "StartFailed" && guarded(() => isSupervisors(reason.error), false))
 
-// A supervisor inside the child tells its own story. Its ChildStartFailed is told by its shape, because that class is
-// built on this module.
+// A ChildStartFailed is told by its shape, because that class is built on this module.
+const isSupervisors = (error: unknown): error is Error =>
+  error instanceof RestartIntensityExceeded || (Predicate.isTagged(error, "ChildStartFailed") && error instanceof Error)
+
+// A supervisor inside the child tells its own story.
 const innerStory = (path: string, error: unknown): ReadonlyArray<string> | undefined => {
   if (error instanceof RestartIntensityExceeded) return story(error)
-  return Predicate.isTagged(error, "ChildStartFailed") && error instanceof Error
-    ? [
-      ...error.message.split("\n"),
-      // Under Child.supervisor it is the child, and has said so.
-      ...(Predicate.hasProperty(error, "path") && error.path === path ? [] : [`${path} could not start`])
-    ]
-    : undefined
+  if (!isSupervisors(error)) return undefined
+  const told = error.message.split("\n")
+  // Under Child.supervisor it is the child, and has said so.
+  return Predicate.hasProperty(error, "path") && error.path === path ? told : [...told, `${path} could not start`]
 }
 
 const gaveUpLine = (error: RestartIntensityExceeded): string =>

@@ -1,7 +1,21 @@
 import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Backoff, Child, ExitReason, SupervisionTree, Supervisor, SupervisorEvent } from "coppice"
-import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Pull, Random, Schedule, Schema, Scope } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Pull,
+  Random,
+  Schedule,
+  Schema,
+  Scope
+} from "effect"
 import { TestClock } from "effect/testing"
 import { ended, patient, states } from "./support/kit.ts"
 import { type Given, given } from "./support/resources.ts"
@@ -210,7 +224,15 @@ describe("the schedule of a child", () => {
   for (
     const [how, schedule, told] of [
       ["dies", Schedule.tap(Backoff.fixed(1), () => Effect.die("bug in the schedule")), "bug in the schedule"],
-      ["fails", Schedule.tap(Backoff.fixed(1), () => Effect.fail("no settings")), "no settings"]
+      ["fails", Schedule.tap(Backoff.fixed(1), () => Effect.fail("no settings")), "no settings"],
+      [
+        "dies while it ends",
+        Schedule.tap(
+          Backoff.fixed(1),
+          () => Effect.failCause(Cause.combine(Cause.fail(Cause.Done()), Cause.die("bug in its end")))
+        ),
+        "bug in its end"
+      ]
     ] as const
   ) {
     scenario(`that ${how} is an error line, and taken for exhausted`, (world) =>

@@ -76,6 +76,8 @@ describe("fromExit", () => {
       const all = (...more: ReadonlyArray<Cause.Reason<unknown>>) =>
         ExitReason.fromExit(Exit.failCause(Cause.fromReasons([...more, ...left])))._tag
       assert.strictEqual(all(interrupt(7)), "Shutdown")
+      const before = Exit.failCause(Cause.fromReasons([...left, interrupt(7)]))
+      assert.deepStrictEqual(ExitReason.fromExit(before), ExitReason.shutdown("drained"))
       assert.strictEqual(all(fail("no route")), "Failure")
       assert.strictEqual(all(die("bug")), "Defect")
     }))
@@ -119,6 +121,25 @@ describe("isClean", () => {
   it("is true of Normal, Shutdown and GaveUp, and of nothing else", () => {
     const clean = Object.values(reasons).filter(ExitReason.isClean).map((reason) => reason._tag)
     assert.deepStrictEqual(clean, ["Normal", "Shutdown", "GaveUp"])
+  })
+})
+
+describe("isToldInside", () => {
+  it("is true of the end of a supervisor, and of a start that a supervisor inside has spoilt, and of nothing else", () => {
+    const inside = exceeded("app/a", "b", ExitReason.killed)
+    const notStarted = new SupervisorError.ChildStartFailed({ path: "app/a", id: "b", reason: reasons.StartFailed })
+    const told = [
+      gaveUp(inside),
+      ...[inside, notStarted].map((error) => ExitReason.startFailed(ExitReason.failure(error)))
+    ]
+    assert.deepStrictEqual(told.map(ExitReason.isToldInside), [true, true, true])
+    const others = [
+      ...Object.values(reasons).filter((reason) => reason._tag !== "GaveUp"),
+      ExitReason.failure(inside),
+      ExitReason.defect(notStarted),
+      ExitReason.startFailed(ExitReason.failure({ _tag: "ChildStartFailed", message: "of another program" }))
+    ]
+    assert.deepStrictEqual(others.filter(ExitReason.isToldInside), [])
   })
 })
 
@@ -167,7 +188,9 @@ describe("startFailed", () => {
   })
 
   it("changes nothing about a start that failed already", () => {
-    assert.strictEqual(ExitReason.startFailed(reasons.StartFailed), reasons.StartFailed)
+    for (const reason of [reasons.StartFailed, reasons.StartTimedOut, reasons.ProviderDown]) {
+      assert.strictEqual(ExitReason.startFailed(reason), reason)
+    }
   })
 })
 
@@ -207,12 +230,37 @@ describe("format", () => {
     assert.strictEqual(words({ _tag: "NoRoute", code: 7 }), "NoRoute")
     assert.strictEqual(words(new RangeError("")), "RangeError")
     assert.strictEqual(words({ code: 7 }), "{\"code\":7}")
+    assert.strictEqual(words({ message: "no route", problem: "another" }), "no route")
+    for (const odd of [{ _tag: 7 }, { message: 7 }, { message: null, _tag: false }]) {
+      assert.strictEqual(words(odd), JSON.stringify(odd))
+    }
     for (const plain of ["text", 7, true, null, undefined, 1n]) assert.strictEqual(words(plain), String(plain))
+  })
+
+  it("says nothing of an error that says nothing, and cuts off what is longer than 300 characters", () => {
+    const words = (error: Anything) => ExitReason.format(ExitReason.failure(error)).slice("failed: ".length)
+    for (const empty of ["", "\n", new Error("\r\n")]) assert.strictEqual(words(empty), "")
+    assert.strictEqual(words("x".repeat(300)), "x".repeat(300))
+    assert.strictEqual(words("x".repeat(301)), `${"x".repeat(300)}…`)
   })
 
   const trap = (): never => {
     throw new Error("trap")
   }
+
+  const unreadable = new Proxy({}, { get: trap, has: trap, getPrototypeOf: trap })
+
+  it("says so of an error that cannot be read, and tells what else there is to tell", () => {
+    const reason = ExitReason.startFailed(ExitReason.failure(unreadable))
+    assert.strictEqual(ExitReason.format(reason), "could not start: (an error that cannot be read)")
+    assert.isFalse(ExitReason.isToldInside(reason))
+    assert.deepStrictEqual(exceeded("app", "a", reason, { pattern: "failed-to-start" }).message.split("\n"), [
+      "app/a could not start: (an error that cannot be read)",
+      "app gave up on \"a\": 4 restarts needed within 5 s, 3 allowed",
+      "Likely cause: every restart of app/a failed while it started; " +
+      "what it needs is down longer than that (give it a backoff, or raise intensity and period)"
+    ])
+  })
 
   it("is one line of at most 300 characters and a few words, whatever the error", () => {
     const long = "x".repeat(100_000)
@@ -237,7 +285,7 @@ describe("format", () => {
           return trap()
         }
       },
-      new Proxy({}, { get: trap, has: trap, getPrototypeOf: trap }),
+      unreadable,
       exceeded("app", long, ExitReason.failure(long))
     ]
     for (const error of errors) {
@@ -287,6 +335,13 @@ describe("the Schema", () => {
       { child, intensity, path, pattern, periodMillis, restarts },
       { child: "storage", intensity: 0, path: "app", pattern: "mixed", periodMillis: 100, restarts: 1 }
     )
+  })
+
+  it("takes every pattern to JSON and back", () => {
+    for (const pattern of ["failed-to-start", "returned", "escalated", "exhausted", "mixed"] as const) {
+      const back = roundTrip(gaveUp(exceeded("app", "a", ExitReason.killed, { pattern })))
+      assert.strictEqual(back._tag === "GaveUp" && back.error.pattern, pattern)
+    }
   })
 
   it("takes an endless period to JSON and back", () => {
@@ -435,11 +490,31 @@ describe("the message of a supervisor that gave up", () => {
       assert.notInclude(error.message, "Likely cause")
     }))
 
+  it("says why it gave up, where that was not for the count", () => {
+    const line = (pattern: "escalated" | "exhausted") => exceeded("app", "a", ExitReason.killed, { pattern }).message
+    assert.strictEqual(
+      line("escalated"),
+      "app/a was killed\napp gave up on \"a\", which said that no restart can help"
+    )
+    assert.strictEqual(line("exhausted"), "app/a was killed\napp gave up on \"a\", whose backoff is exhausted")
+  })
+
   it("speaks of the period in words", () => {
     const within = (periodMillis: number) =>
       /within (.*), 3/.exec(exceeded("app", "a", ExitReason.killed, { periodMillis }).message)?.[1]
     assert.deepStrictEqual([100, 1000, 1500, 60_000].map(within), ["100 ms", "1 s", "1.5 s", "60 s"])
-    assert.notInclude(exceeded("app", "a", ExitReason.killed, { periodMillis: Infinity }).message, "Infinity s")
+    assert.include(
+      exceeded("app", "a", ExitReason.killed, { periodMillis: Infinity }).message,
+      "4 restarts needed since its start, 3 allowed"
+    )
+  })
+
+  it("tells of a supervisor that a child has only heard of as of any other error", () => {
+    const heardOf = exceeded("other", "b", ExitReason.normal, { pattern: "returned" })
+    assert.deepStrictEqual(exceeded("app", "a", ExitReason.failure(heardOf)).message.split("\n"), [
+      "app/a failed: other/b returned normally",
+      "app gave up on \"a\": 4 restarts needed within 5 s, 3 allowed"
+    ])
   })
 })
 

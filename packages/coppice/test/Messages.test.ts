@@ -142,13 +142,15 @@ describe("what the run time says to", () => {
         yield* untyped({ autoShutdown: "always" }),
         yield* untyped({ period: "soon" }),
         yield* untyped({ children: [Effect.never] }),
-        yield* untyped({ children: [Child.effect("a", Effect.never, { restart: "always" } as {})] })
+        yield* untyped({ children: [Child.effect("a", Effect.never, { restart: "always" } as {})] }),
+        yield* untyped({ children: [Child.effect(7 as unknown as string, Effect.never)] })
       ], [
         `app: strategy is one of "one-for-one", "one-for-all", "rest-for-one", not "one_for_one"`,
         `app: autoShutdown is one of "never", "any-significant", "all-significant", not "always"`,
         `app: period is a duration longer than zero, not "soon"`,
         "app: children are made with Child.effect, .layer and so on",
-        `app/a: restart is one of "permanent", "transient", "temporary", not "always"`
+        `app/a: restart is one of "permanent", "transient", "temporary", not "always"`,
+        "app/7: an id is a string"
       ])
     }))
 

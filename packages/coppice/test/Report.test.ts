@@ -496,6 +496,30 @@ describe("what goes wrong in a stop", () => {
         assert.isEmpty(lines.filter((line) => line.fields["child"] === "c"))
       })
   )
+
+  scenario(
+    "a crash that the supervisor comes upon when it stops that child is a line with its cause; a clean end is none",
+    (world) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-all",
+          children: [world.kit.child("a"), world.kit.child("b"), world.kit.child("c")]
+        })
+        yield* Effect.forkChild(app.startChild(world.kit.child("slow", { starts: ["hang"] })))
+        yield* VirtualTime.settle
+        yield* world.kit.crashTogether("a", "b")
+        yield* world.kit.leave("c", Effect.void)
+        world.takeLines()
+        yield* world.kit.release("slow")
+        const lines = world.takeLines().filter(({ level }) => level === "Error")
+        assert.deepStrictEqual(brief(lines), [
+          ["Error", "child terminated", "app", "a"],
+          ["Error", "child terminated just before it was stopped", "app", "b"]
+        ])
+        assert.deepStrictEqual(lines[1]?.cause, withCause("b crashed"))
+        assert.strictEqual(lines[1]?.fields["context"], "shutdown-error")
+      })
+  )
 })
 
 describe("everything a child runs", () => {

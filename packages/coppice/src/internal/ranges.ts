@@ -33,8 +33,8 @@ export function* startOne(
   entry.state = "stopping"
   const ending = end(incarnation)
   if (ending !== undefined) yield* ending
+  entry.down(typeof outcome === "object" ? "failed" : "stopped")
   if (outcome === "aborted") {
-    entry.down("stopped")
     // It has been said to have started, and was still to become ready.
     if (incarnation.probing !== undefined) incarnation.publish("ChildStopped")
     return outcome
@@ -42,13 +42,12 @@ export function* startOne(
   const about = { path: incarnation.path, incarnation: incarnation.number, timeMillis: core.nowMillis() }
   if (outcome === "ignored") {
     incarnation.publish("ChildIgnored")
-    entry.down("stopped")
     endForGood(core, entry)
     return outcome
   }
-  entry.down("failed")
   entry.exitReason = outcome
   entry.exitedAtMillis = about.timeMillis
+  // Stryker disable next-line ConditionalExpression,EqualityOperator: telling nobody would only take time
   if (core.events.heard > 0) core.publish({ _tag: "ChildStartFailed", ...about, reason: outcome })
   core.report.startFailed(incarnation, outcome)
   return { entry, reason: outcome, escalated: incarnation.escalated }
@@ -77,7 +76,6 @@ export function* startFrom(
  * T6, G6). Temporary ones are forgotten where the range is about to be started again (rule G4).
  */
 export function* stopDownTo(core: SupervisorCore, first: Entry | undefined, forgetTemporary: boolean): Step {
-  if (first === undefined) return
   for (let entry = core.children.last; entry !== undefined;) {
     const previous: Entry | undefined = entry === first ? undefined : entry.previous
     const ending = stopOne(core, entry)

@@ -14,6 +14,7 @@ export const restartLimit = (options: {
   return {
     intensity: options.intensity ?? defaultIntensity,
     period,
-    periodMillis: Option.match(Duration.fromInput(period), { onNone: () => NaN, onSome: Duration.toMillis })
+    // What is no duration is refused like one of zero.
+    periodMillis: Duration.toMillis(Option.getOrElse(Duration.fromInput(period), () => Duration.zero))
   }
 }

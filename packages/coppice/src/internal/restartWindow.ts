@@ -12,8 +12,6 @@ export class RestartWindow {
   private times: Array<number> = []
   private kinds: Array<RestartKind> = []
   private head = 0
-  private startFailures = 0
-  private returns = 0
 
   constructor(intensity: number, periodMillis: number) {
     this.intensity = intensity
@@ -30,8 +28,6 @@ export class RestartWindow {
     this.expire(now)
     this.times.push(now)
     this.kinds.push(kind)
-    if (kind === "failed-to-start") this.startFailures++
-    else if (kind === "returned") this.returns++
     return this.count <= this.intensity
   }
 
@@ -40,24 +36,23 @@ export class RestartWindow {
    * that takes longer than the period to stop would be restarted for ever.
    */
   restamp(now: number): void {
-    if (this.count > 0) this.times[this.times.length - 1] = now
+    this.times[this.times.length - 1] = now
   }
 
   /** What the counted restarts have in common. */
   get pattern(): "failed-to-start" | "returned" | "mixed" {
-    if (this.returns === this.count) return "returned"
+    const kinds = this.kinds.slice(this.head)
+    if (kinds.every((kind) => kind === "returned")) return "returned"
+    const failures = kinds.filter((kind) => kind === "failed-to-start").length
     // The first restart answers to the exit itself; what follows may all be failed starts.
-    return this.startFailures > 0 && this.startFailures >= this.count - 1 ? "failed-to-start" : "mixed"
+    return failures > 0 && failures >= kinds.length - 1 ? "failed-to-start" : "mixed"
   }
 
   private expire(now: number): void {
-    while (this.head < this.times.length && this.times[this.head]! < now - this.periodMillis) {
-      const kind = this.kinds[this.head++]
-      if (kind === "failed-to-start") this.startFailures--
-      else if (kind === "returned") this.returns--
-    }
+    while ((this.times[this.head] ?? now) < now - this.periodMillis) this.head++
     // Moving the rest to the front only when it is the smaller half keeps a record O(1) on average.
-    if (this.head > 64 && this.head * 2 > this.times.length) {
+    // Stryker disable next-line all: nothing but time and memory depends on it
+    if (this.head * 2 > this.times.length) {
       this.times = this.times.slice(this.head)
       this.kinds = this.kinds.slice(this.head)
       this.head = 0

@@ -12,7 +12,7 @@ export const checkChild = (
   autoShutdown: Settings["autoShutdown"]
 ): InvalidChild | undefined => {
   const problem = problemOf(spec, autoShutdown)
-  return problem === undefined ? undefined : new InvalidChild({ path, id: spec.id, problem })
+  return problem === undefined ? undefined : new InvalidChild({ path, id: String(spec.id), problem })
 }
 
 const restartTypes = ["permanent", "transient", "temporary"]
@@ -25,9 +25,8 @@ const oneOf = (values: ReadonlyArray<string>): string => values.map((value) => `
 // The types exclude much of this, but not every program is typed.
 const problemOf = (spec: Spec, autoShutdown: Settings["autoShutdown"]): string | undefined => {
   if (!restartTypes.includes(spec.restart)) return `restart is one of ${oneOf(restartTypes)}, not "${spec.restart}"`
-  if (typeof spec.id !== "string" || spec.id === "" || spec.id.includes("/")) {
-    return "an id is not empty and contains no slash"
-  }
+  if (typeof spec.id !== "string") return "an id is a string"
+  if (spec.id === "" || spec.id.includes("/")) return "an id is not empty and contains no slash"
   if (spec.significant && spec.restart === "permanent") {
     return "a permanent child cannot be significant, as it never ends for good: make it transient or temporary"
   }

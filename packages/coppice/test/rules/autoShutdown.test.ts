@@ -1,11 +1,17 @@
 import { VirtualTime } from "@coppice/testing"
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Child, Supervisor } from "coppice"
 import { Effect, Exit } from "effect"
 import { ended, patient, rule, states } from "../support/kit.ts"
 
 const transient = { restart: "transient", significant: true } as const
 const temporary = { restart: "temporary", significant: true } as const
+
+// The decision is internal, and another project's: its types are not to be had here.
+const verdictModule = "../../src/internal/verdict.ts"
+const { endsSupervisor } = await import(verdictModule) as {
+  readonly endsSupervisor: (autoShutdown: string, siblingActive: () => boolean) => boolean
+}
 
 describe("automatic shutdown", () => {
   rule(
@@ -201,4 +207,14 @@ describe("automatic shutdown", () => {
         assert.deepStrictEqual(kit.take(), [])
       })
   )
+
+  // No such child is let in under "never": only the decision itself can be asked.
+  it("A8: whatever is let in, never ends no supervisor, any-significant each, all-significant that of the last", () => {
+    const ends = (autoShutdown: string) => [true, false].map((active) => endsSupervisor(autoShutdown, () => active))
+    assert.deepStrictEqual(["never", "any-significant", "all-significant"].map(ends), [
+      [false, false],
+      [true, true],
+      [false, true]
+    ])
+  })
 })

@@ -5,6 +5,7 @@ import { Effect, Exit, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { collected } from "../support/garbage.ts"
 import { type AnyChild, type Kit, patient, rule } from "../support/kit.ts"
+import { collect } from "../support/world.ts"
 
 type Job = TestChild.Options
 
@@ -123,6 +124,28 @@ describe("dynamic supervisors", () => {
       })
   )
 
+  rule(
+    "D3",
+    "tell of a child that is not restarted that it is removed, a transient one too",
+    (kit) =>
+      Effect.gen(function*() {
+        const pool = yield* keyed(kit)
+        const { take } = yield* collect(pool)
+        for (const restart of ["permanent", "transient", "temporary"] as const) {
+          yield* pool.startChild(restart, { restart })
+          yield* kit.return(restart)
+        }
+        const verdicts = (yield* take).flatMap((event) =>
+          event._tag === "ChildExited" ? [[event.path, event.verdict]] : []
+        )
+        assert.deepStrictEqual(verdicts, [
+          ["pool/permanent", "restart"],
+          ["pool/transient", "remove"],
+          ["pool/temporary", "remove"]
+        ])
+      })
+  )
+
   rule("D4", "restart a child with its own argument", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
@@ -159,6 +182,25 @@ describe("dynamic supervisors", () => {
       yield* VirtualTime.settle
       for (const argument of seen) assert.isTrue(yield* collected(argument))
       assert.deepStrictEqual(yield* states(pool), { "1": "running", "2": "running" })
+    }))
+
+  rule("D4", "do not keep it, and show the child as what it is all the same", (kit) =>
+    Effect.gen(function*() {
+      const nested = Supervisor.layer("nested", { strategy: "one-for-one", children: [kit.child("a")] })
+      const made: Record<string, AnyChild> = {
+        effect: Child.effect("a", Effect.never, { restart: "temporary" }),
+        make: Child.make("a", Effect.succeed(Effect.never), { restart: "temporary" }),
+        layer: Child.layer("a", Layer.empty, { restart: "temporary" }),
+        supervisor: Child.supervisor("a", nested, { restart: "temporary" })
+      }
+      const pool = yield* DynamicSupervisor.make("pool", { child: (kind: string) => made[kind]!, key: (kind) => kind })
+      for (const kind of Object.keys(made)) yield* pool.startChild(kind)
+      const { children } = yield* pool.tree
+      assert.deepStrictEqual(
+        children.map(({ id, kind, state }) => [id, kind, state]),
+        Object.keys(made).map((kind) => [kind, kind, "running"])
+      )
+      assert.deepStrictEqual(yield* pool.countChildren, { specs: 4, active: 4, supervisors: 1, workers: 3 })
     }))
 
   rule(

@@ -3,6 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor, type SupervisorError } from "coppice"
 import { Effect } from "effect"
 import { ended, killed, type Kit, patient, rule, shutdown, states } from "../support/kit.ts"
+import { collect } from "../support/world.ts"
 
 type Restart = "permanent" | "transient" | "temporary"
 
@@ -87,6 +88,28 @@ describe("a child that leaves", () => {
         yield* app.restartChild("tr")
         assert.strictEqual((yield* Effect.flip(app.restartChild("te")))._tag, "ChildNotFound")
         assert.deepStrictEqual(yield* states(app), { tr: "running" })
+      })
+  )
+
+  rule(
+    "R4",
+    "is told with the verdict: restarted, kept in the list, or removed from it",
+    (kit) =>
+      Effect.gen(function*() {
+        const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [
+            kit.child("p"),
+            kit.child("tr", { restart: "transient" }),
+            kit.child("te", { restart: "temporary" })
+          ]
+        })
+        const { take } = yield* collect(app)
+        for (const id of ["p", "tr", "te"]) yield* kit.return(id)
+        const verdicts = (yield* take).flatMap((event) =>
+          event._tag === "ChildExited" ? [[event.path, event.verdict]] : []
+        )
+        assert.deepStrictEqual(verdicts, [["app/p", "restart"], ["app/tr", "keep"], ["app/te", "remove"]])
       })
   )
 

@@ -157,6 +157,46 @@ describe("the restart limit", () => {
       })
   )
 
+  // Each letter is a restart: after a crash, a return, or a start that failed; each dot is a second.
+  for (
+    const [intensity, script, pattern] of [
+      [0, "c", "mixed"],
+      [1, "cc", "mixed"],
+      [0, "r", "returned"],
+      [2, "rrr", "returned"],
+      [1, "rc", "mixed"],
+      [1, "cr", "mixed"],
+      [2, "cff", "failed-to-start"],
+      [1, "rf", "failed-to-start"],
+      [2, "crf", "mixed"],
+      [4, "c...rrr...rr", "returned"],
+      [3, "cf...r...rrr", "returned"],
+      [3, "rr...c...cff", "mixed"],
+      [2, "rr......cff", "failed-to-start"]
+    ] as const
+  ) {
+    rule(
+      "I7",
+      `passed after ${script}: says that the restarts of the period are ${pattern}, whatever was before`,
+      (kit) =>
+        Effect.gen(function*() {
+          const steps = script.replaceAll(".", "")
+          const starts = Array.from(steps, (step, index) => index > 0 && step === "f" ? "fail" : "ok")
+          const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+            strategy: "one-for-one",
+            intensity,
+            children: [kit.child("a", { starts })]
+          })
+          for (const step of script) {
+            if (step === ".") yield* TestClock.adjust("1 second")
+            else if (step !== "f") yield* kit.leave("a", step === "c" ? Effect.fail("crash") : Effect.void)
+          }
+          const error = yield* Effect.flip(app.await)
+          assert.deepStrictEqual([error.pattern, error.restarts], [pattern, intensity + 1])
+        })
+    )
+  }
+
   rule("I8", "starts at zero again when the supervisor is restarted", (kit) =>
     Effect.gen(function*() {
       const nested = Supervisor.layer("nested", {

@@ -1,7 +1,8 @@
 import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
-import { Child, ChildRef, DynamicSupervisor, PartitionSupervisor, Supervisor } from "coppice"
-import { Context, Deferred, Effect, Exit, Layer, type Scope } from "effect"
+import { Backoff, Child, ChildRef, DynamicSupervisor, PartitionSupervisor, Supervisor } from "coppice"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { type Kit, patient, rule } from "../support/kit.ts"
 
 class Store extends Context.Service<Store, {
@@ -192,6 +193,132 @@ describe("partition supervisors", () => {
         for (const size of [0, 4, 1.5]) {
           assert.include(yield* exitOf(Stores.resize(size)), `from 1 to 3 partitions, not ${size}`)
         }
+      })
+    )
+  })
+
+  rule("EL21", "grow one by one: nobody is sent to a partition that has not started yet", (kit) => {
+    const gate = Deferred.makeUnsafe<void>()
+    class Stores extends PartitionSupervisor.Service<Stores>()("coppice/test/rules/partitions.test/Stores", Store, {
+      partitions: 3,
+      child: Child.layer(
+        "store",
+        Layer.unwrap(Effect.gen(function*() {
+          const { id, incarnation } = yield* Child.current
+          if (id === "2" && incarnation > 1) yield* Deferred.await(gate)
+          return storeOf(kit)
+        }))
+      )
+    }) {}
+    const at = (key: number) => seen(Stores.use(key, Effect.succeed))
+    return within(
+      Stores.layer,
+      Effect.gen(function*() {
+        yield* Stores.resize(1)
+        const growing = yield* Effect.forkChild(Stores.resize(3))
+        yield* VirtualTime.settle
+        assert.strictEqual(yield* Stores.size, 2)
+        assert.deepStrictEqual(yield* Effect.forEach([0, 1, 2], at), ["0#1", "1#2", "0#1"])
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(growing)
+        assert.deepStrictEqual(yield* Effect.forEach([0, 1, 2], at), ["0#1", "1#2", "2#2"])
+      })
+    )
+  })
+
+  for (const size of [1, 2, 3]) {
+    rule("EL21", `resize to ${size} completes what a resize to 1 that was interrupted has left undone`, (kit) => {
+      const gate = Deferred.makeUnsafe<void>()
+      class Stores extends PartitionSupervisor.Service<Stores>()("coppice/test/rules/partitions.test/Stores", Store, {
+        partitions: 3,
+        child: Child.layer(
+          "store",
+          Layer.unwrap(Effect.gen(function*() {
+            const { id } = yield* Child.current
+            if (id === "2") yield* Effect.addFinalizer(() => Deferred.await(gate))
+            return storeOf(kit)
+          }))
+        )
+      }) {}
+      return within(
+        Stores.layer,
+        Effect.gen(function*() {
+          const shrinking = yield* Effect.forkChild(Stores.resize(1))
+          yield* VirtualTime.settle
+          const interrupting = yield* Effect.forkChild(Fiber.interrupt(shrinking))
+          yield* VirtualTime.settle
+          yield* Deferred.succeed(gate, undefined)
+          yield* Fiber.join(interrupting)
+          assert.deepStrictEqual(yield* Stores.size, 1)
+          kit.take()
+          yield* Stores.resize(size)
+          assert.deepStrictEqual(kit.take(), [["stop 1"], [], ["start 2"]][size - 1])
+          assert.deepStrictEqual(
+            yield* Effect.forEach([0, 1, 2], (key) => seen(Stores.use(key, Effect.succeed))),
+            [["0#1", "0#1", "0#1"], ["0#1", "1#1", "0#1"], ["0#1", "1#1", "2#2"]][size - 1]
+          )
+        })
+      )
+    })
+  }
+
+  rule("EL21", "resize over a partition that is being restarted: it comes back by itself", (kit) => {
+    const gate = Deferred.makeUnsafe<void>()
+    class Stores extends PartitionSupervisor.Service<Stores>()("coppice/test/rules/partitions.test/Stores", Store, {
+      ...patient,
+      partitions: 3,
+      child: Child.layer(
+        "store",
+        Layer.unwrap(Effect.gen(function*() {
+          const { id, incarnation } = yield* Child.current
+          if (id === "2" && incarnation === 1) yield* Effect.addFinalizer(() => Deferred.await(gate))
+          return storeOf(kit)
+        })),
+        { backoff: Backoff.fixed("1 second") }
+      )
+    }) {}
+    return within(
+      Stores.layer,
+      Effect.gen(function*() {
+        const one = yield* Stores.use(1, Effect.succeed)
+        const shrinking = yield* Effect.forkChild(Stores.resize(1))
+        yield* VirtualTime.settle
+        const interrupting = yield* Effect.forkChild(Fiber.interrupt(shrinking))
+        yield* VirtualTime.settle
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(interrupting)
+        yield* one.crash.pipe(Effect.exit)
+        yield* VirtualTime.settle
+        yield* Stores.resize(3)
+        assert.deepStrictEqual(kit.take().slice(3), ["stop 2", "stop 1", "start 2"])
+        const waiting = yield* Effect.forkChild(seen(Stores.use(1, Effect.succeed)))
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(waiting.pollUnsafe(), Exit.succeed("1#2"))
+      })
+    )
+  })
+
+  rule("EL21", "resize past a temporary partition that has ended: there is nothing to stop or start again", (kit) => {
+    class Stores extends PartitionSupervisor.Service<Stores>()("coppice/test/rules/partitions.test/Stores", Store, {
+      partitions: 3,
+      child: Child.layer("store", storeOf(kit), { restart: "temporary" })
+    }) {}
+    return within(
+      Stores.layer,
+      Effect.gen(function*() {
+        yield* tag(Stores.use(2, ({ crash }) => crash))
+        yield* VirtualTime.settle
+        kit.take()
+        yield* Stores.resize(1)
+        assert.deepStrictEqual(kit.take(), ["stop 1"])
+        yield* Stores.resize(3)
+        assert.deepStrictEqual(kit.take(), [])
+        assert.strictEqual(yield* Stores.size, 3)
+        assert.deepStrictEqual(yield* Effect.forEach([0, 1, 2], (key) => tag(Stores.use(key, Effect.succeed))), [
+          "ok",
+          "ChildUnavailable",
+          "ChildUnavailable"
+        ])
       })
     )
   })

@@ -72,6 +72,9 @@ describe("specs", () => {
           "app: children are made with Child.effect, .layer and so on": { children: [Effect.never] },
           "app/a: restart is one of \"permanent\", \"transient\", \"temporary\", not \"always\"": {
             children: [Child.effect("a", Effect.never, { restart: "always" } as {})]
+          },
+          "app/a: onExhausted is one of \"escalate\", \"give-up\", not \"stop\"": {
+            children: [Child.effect("a", Effect.never, { onExhausted: "stop" } as {})]
           }
         }
         for (const [message, options] of Object.entries(messages)) {

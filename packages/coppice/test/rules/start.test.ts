@@ -1,7 +1,7 @@
 import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, Supervisor, SupervisorError } from "coppice"
-import { Effect, Exit, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { rule, states } from "../support/kit.ts"
 
 const failure = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
@@ -50,6 +50,25 @@ describe("the start of a supervisor", () => {
         const reason = failure(exit)
         assert.isTrue(reason?._tag === "Fail" && reason.error instanceof SupervisorError.ChildStartFailed)
         assert.strictEqual(kit.attempts("c"), 1)
+      })
+  )
+
+  rule(
+    "S3",
+    "shows a child whose start failed as stopping until all it has acquired is released",
+    () =>
+      Effect.gen(function*() {
+        const gate = yield* Deferred.make<void>()
+        const app = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
+        const child = Child.make(
+          "a",
+          Effect.andThen(Effect.addFinalizer(() => Deferred.await(gate)), Effect.fail("no"))
+        )
+        const starting = yield* Effect.forkChild(Effect.exit(app.startChild(child)))
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(yield* states(app), { a: "stopping" })
+        yield* Deferred.succeed(gate, undefined)
+        assert.isTrue(Exit.isFailure(yield* Fiber.join(starting)))
       })
   )
 

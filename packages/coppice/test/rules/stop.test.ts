@@ -26,6 +26,22 @@ describe("the stop of children", () => {
 
   rule(
     "T1",
+    "shows each child as stopping until it is gone, and then as stopped, a temporary one too",
+    (kit) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const children = [kit.child("a"), kit.child("b", { stops: "hang" }), kit.child("c", { restart: "temporary" })]
+        const app = yield* Scope.provide(Supervisor.make("app", { strategy: "one-for-one", children }), scope)
+        yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(yield* states(app), { a: "running", b: "stopping", c: "stopped" })
+        yield* kit.release("b")
+        assert.deepStrictEqual(yield* states(app), { a: "stopped", b: "stopped", c: "stopped" })
+      })
+  )
+
+  rule(
+    "T1",
     "keeps a restarted child's place, and moves a deleted and started one to the end",
     (kit) =>
       Effect.gen(function*() {
@@ -127,6 +143,24 @@ describe("the stop of children", () => {
       assert.isUndefined(terminating.pollUnsafe())
       yield* TestClock.adjust("1 millis")
       assert.isDefined(terminating.pollUnsafe())
+    }))
+
+  rule("T4", "with \"brutal-kill\" is told as killed, any other as shut down", (kit) =>
+    Effect.gen(function*() {
+      const app: Supervisor.Supervisor = yield* Supervisor.make("app", {
+        strategy: "one-for-one",
+        children: [
+          kit.child("a", { shutdown: "brutal-kill" }),
+          kit.child("b"),
+          kit.child("c", { shutdown: "Infinity" })
+        ]
+      })
+      for (const id of ["a", "b", "c"]) yield* app.terminateChild(id)
+      const { children } = yield* app.tree
+      assert.deepStrictEqual(
+        children.map(({ lastExit }) => lastExit?.reason),
+        [ExitReason.killed, ExitReason.shutdown(), ExitReason.shutdown()]
+      )
     }))
 
   rule(

@@ -1,7 +1,7 @@
 import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
-import { Supervisor } from "coppice"
-import { Effect } from "effect"
+import { Child, ChildRef, Supervisor } from "coppice"
+import { Context, Effect, Exit, Fiber, Layer, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { ended, type Kit, patient, rule, states } from "../support/kit.ts"
 
@@ -79,6 +79,36 @@ describe("a restart", () => {
         yield* kit.crash("b")
         assert.deepStrictEqual(kit.take(), ["crash b", "stop a", "stop t", "start a", "start b"])
       })
+  )
+
+  rule(
+    "G4",
+    "under one-for-all gives up the refs of temporary children, which nobody fills again, and of no others",
+    (kit) => {
+      class Store extends Context.Service<Store, string>()("coppice/test/rules/strategies.test/Store") {}
+      class Kept extends ChildRef.Service<Kept>()("coppice/test/rules/strategies.test/Kept", Store) {}
+      class GivenUp extends ChildRef.Service<GivenUp>()("coppice/test/rules/strategies.test/GivenUp", Store) {}
+      return Effect.gen(function*() {
+        yield* Supervisor.make("app", {
+          strategy: "one-for-all",
+          children: [
+            kit.child("a", { starts: ["ok", "hang"] }),
+            Child.layer("p", Layer.succeed(Store, "p"), { ref: Kept }),
+            Child.layer("t", Layer.succeed(Store, "t"), { restart: "temporary", ref: GivenUp })
+          ]
+        })
+        const uses = Effect.all([Effect.result(Kept.use(Effect.succeed)), Effect.result(GivenUp.use(Effect.succeed))])
+        assert.deepStrictEqual(yield* uses, [Result.succeed("p"), Result.succeed("t")])
+        yield* kit.crash("a")
+        const kept = yield* Effect.forkChild(Kept.use(Effect.succeed))
+        const givenUp = yield* Effect.forkChild(Effect.flip(GivenUp.use(Effect.succeed)))
+        yield* VirtualTime.settle
+        assert.deepInclude(yield* Fiber.join(givenUp), { _tag: "ChildUnavailable", reason: "down" })
+        assert.isUndefined(kept.pollUnsafe())
+        yield* kit.release("a")
+        assert.deepStrictEqual(kept.pollUnsafe(), Exit.succeed("p"))
+      }).pipe(Effect.provide(Layer.merge(Kept.layer, GivenUp.layer)))
+    }
   )
 
   rule(

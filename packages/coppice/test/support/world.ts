@@ -96,7 +96,7 @@ export const answer = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect
 })
 
 /** The events of a supervisor, collected from now on; `take` answers those since it was asked last. */
-export const collect = Effect.fnUntraced(function*(supervisor: Supervisor.Supervisor<any>) {
+export const collect = Effect.fnUntraced(function*(supervisor: Pick<Supervisor.Supervisor<any>, "events">) {
   let events: Array<SupervisorEvent.SupervisorEvent> = []
   const reader = yield* Effect.forkChild(Stream.runForEach(supervisor.events, (event) =>
     Effect.sync(() => {
