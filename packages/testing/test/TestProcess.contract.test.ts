@@ -3,8 +3,9 @@
 import { TestProcess, VirtualTime } from "@coppice/testing"
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, PlatformError, Redacted, Scope, Sink, Stream, SubscriptionRef } from "effect"
+import { Effect, Exit, Fiber, PlatformError, Redacted, Schedule, Scope, Sink, Stream, SubscriptionRef } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { existsSync, readFileSync } from "node:fs"
 
 type Scripts = Readonly<Record<string, TestProcess.Script>>
 
@@ -27,6 +28,14 @@ const both = (
 }
 
 const sh = (script: string, options?: ChildProcess.CommandOptions) => ChildProcess.make("sh", ["-c", script], options)
+
+// A process that has had no turn since takes the other signal first. A scripted one is not among those of the machine.
+const stopped = (pid: number) =>
+  Effect.sync(() => existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, "latin1") : ") T").pipe(
+    Effect.filterOrFail((stat) => stat.slice(stat.lastIndexOf(")") + 2).startsWith("T")),
+    Effect.retry(Schedule.spaced("5 millis")),
+    Effect.timeoutOption("2 seconds")
+  )
 
 const quoted = (script: string) => `'${script.replaceAll("'", `'\\''`)}'`
 
@@ -661,6 +670,7 @@ describe.concurrent("kill", () => {
       const send = (killSignal: ChildProcess.Signal) =>
         Effect.andThen(Effect.forkChild(handle.kill({ killSignal })), Effect.sleep("50 millis"))
       yield* send("SIGSTOP")
+      yield* stopped(handle.pid)
       yield* send("SIGTERM")
       assert.isTrue(yield* handle.isRunning)
       yield* send("SIGCONT")
