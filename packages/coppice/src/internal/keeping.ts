@@ -7,9 +7,9 @@ import type { SupervisorCore } from "./supervisorCore.ts"
 const staysListed = (core: SupervisorCore, entry: Entry): boolean =>
   core.dynamic === undefined && entry.spec.restart !== "temporary"
 
-/** The verdict on a child that left, where the supervisor keeps none that is down. */
+/** The verdict on a child that is not restarted: a dynamic supervisor keeps none that is down, and none is significant. */
 export const withoutKeeping = (core: SupervisorCore, verdict: Verdict): Verdict =>
-  verdict === "keep" && core.dynamic !== undefined ? "remove" : verdict
+  core.dynamic === undefined ? verdict : "remove"
 
 /** A child is down: it stays listed, or it is forgotten. */
 export const keepOrForget = (core: SupervisorCore, entry: Entry): void => {
