@@ -1,5 +1,5 @@
 /**
- * What tests of supervised programs need, beginning with OTP conformance.
+ * What tests of supervised programs need: virtual time, scripted children, random faults, and OTP as the judge.
  *
  * @since 0.1.0
  */
