@@ -23,9 +23,10 @@ import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
 import type { Backoff } from "./Backoff.ts"
 import type { Fills } from "./ChildRef.ts"
-import { type ExitReason, failure, shutdown } from "./ExitReason.ts"
+import { type ExitReason, failure, normal, shutdown } from "./ExitReason.ts"
 import { makeHandle } from "./internal/handle.ts"
 import type { Incarnation } from "./internal/incarnation.ts"
+import { Lasting } from "./internal/lasting.ts"
 import { CurrentParent, CurrentStart } from "./internal/parent.ts"
 import { Ignore, Leave } from "./internal/signals.ts"
 import { type AnyEffect, type AnyLayer, type LayerTypeId, Spec, type TypeId } from "./internal/spec.ts"
@@ -400,6 +401,22 @@ export const ignore: Effect.Effect<never> = Effect.withFiber((fiber) =>
 )
 
 /**
+ * Ends the child that runs here as if its effect had returned: OTP's `exit(normal)`. For children built from layers, which
+ * have no effect that could. Called in a start it is a failed start. Outside a child it dies.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const done: Effect.Effect<never> = Effect.flatMap(
+  incarnation("Child.done"),
+  (incarnation) =>
+    Effect.withFiber((fiber) => {
+      incarnation.end(normal)
+      return Effect.failCause(Cause.annotate(Cause.interrupt(fiber.id), Context.make(Leave, { reason: undefined })))
+    })
+)
+
+/**
  * Ends the child that runs here and has its supervisor give up at once: no restart can help. The supervisor fails with
  * `RestartIntensityExceeded`, its pattern `"escalated"`, without counting restarts. In a start that is part of a restart it
  * does the same; in the first start of a supervisor, and in a call, it is a failed start. Outside a child it dies.
@@ -475,6 +492,68 @@ export const forkLinked = <A, E, R>(
 
 const logUnlinked = (cause: Cause.Cause<unknown>) =>
   Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a fiber forked with Child.forkLinked failed", cause)
+
+/**
+ * Makes a layer last longer than the incarnation it is built in: it is built once for a child, when it is first needed, and
+ * found again by each restart. It is let go of when the child is forgotten, or its supervisor has ended: then within the
+ * child's shutdown time. So a queue keeps what nobody has taken, and a port its number.
+ *
+ * **Details**
+ *
+ * What it depends on lasts as well, or is of the supervisor's surroundings; it must not use services of siblings, which may
+ * be others by then. A build that fails is tried again by the next incarnation. Each child has its own, also where several
+ * name the same layer. Outside a child it changes nothing.
+ *
+ * **Gotchas**
+ *
+ * A restart does not mend what lasts. Keep there what cannot be broken, or check it.
+ *
+ * **Example** (A queue that survives its worker)
+ *
+ * ```ts import.meta.vitest
+ * import { Child, Supervisor } from "coppice"
+ * import { Context, Effect, Layer, Logger, Queue } from "effect"
+ *
+ * class Jobs extends Context.Service<Jobs, Queue.Queue<string>>()("Jobs") {
+ *   static readonly layer = Layer.effect(Jobs, Queue.unbounded<string>())
+ * }
+ *
+ * const done = Queue.unbounded<string>()
+ *
+ * const program = Effect.gen(function*() {
+ *   const results = yield* done
+ *   const Worker = Layer.effectDiscard(Effect.gen(function*() {
+ *     const { incarnation } = yield* Child.current
+ *     const jobs = yield* Jobs
+ *     if (incarnation === 1) {
+ *       yield* Queue.offerAll(jobs, ["a", "b"])
+ *       return yield* Child.forkLinked(Effect.fail("the first worker fails"))
+ *     }
+ *     yield* Child.forkLinked(Effect.forever(Effect.flatMap(Queue.take(jobs), (job) => Queue.offer(results, job))))
+ *   }))
+ *   const layer = Worker.pipe(Layer.provide(Child.lasting(Jobs.layer)))
+ *   yield* Supervisor.make("app", { strategy: "one-for-one", children: [Child.layer("worker", layer)] })
+ *   return [yield* Queue.take(results), yield* Queue.take(results)]
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(Logger.layer([])))) // => ["a", "b"]
+ * ```
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const lasting = <ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Layer.Layer<ROut, E, RIn> =>
+  Layer.fromBuild((memoMap, scope) =>
+    Effect.withFiber((fiber) => {
+      const incarnation = Context.get(fiber.context, CurrentParent)?.incarnation
+      // One that was abandoned has nothing that lasts any more.
+      if (incarnation === undefined || incarnation.entry.incarnation !== incarnation) {
+        return Layer.buildWithMemoMap(layer, memoMap, scope)
+      }
+      const kept = Lasting.of(incarnation.supervisor, incarnation.entry)
+      return Layer.buildWithMemoMap(layer, kept.memoMap, kept.scope)
+    })
+  )
 
 /**
  * Takes along the place in the tree: a supervisor in the answered layer is a node below the child that runs here, also

@@ -188,7 +188,7 @@ export const startChild = (core: SupervisorCore, spec: Spec) =>
       core.children.append(entry)
       const started = yield* Effect.result(Effect.gen(() => startNow(core, entry)))
       if (started._tag === "Success") return started.success
-      core.children.remove(entry)
+      core.forget(entry)
       return yield* started.failure
     })
   })
@@ -226,7 +226,7 @@ export const deleteChild = (core: SupervisorCore, id: string) =>
   call(core, function*(): Step<void, NotDown> {
     const entry = yield* findDown(core, id)
     giveUpRef(core, entry)
-    core.children.remove(entry)
+    core.forget(entry)
   })
 
 /** Rule C1. */

@@ -13,7 +13,7 @@ export const withoutKeeping = (core: SupervisorCore, verdict: Verdict): Verdict 
 
 /** A child is down: it stays listed, or it is forgotten. */
 export const keepOrForget = (core: SupervisorCore, entry: Entry): void => {
-  if (!staysListed(core, entry)) core.children.remove(entry)
+  if (!staysListed(core, entry)) core.forget(entry)
 }
 
 /**

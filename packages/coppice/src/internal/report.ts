@@ -194,6 +194,14 @@ export class Report {
     }, Cause.fail(error))
   }
 
+  lastingFailed(entry: Entry, cause: Cause.Cause<unknown>): void {
+    this.ofLasting("a finalizer of what a child had built to last failed", entry, cause)
+  }
+
+  lastingAbandoned(entry: Entry): void {
+    this.ofLasting("what a child had built to last is abandoned: its finalizers do not end", entry)
+  }
+
   escalationFailed(cause: Cause.Cause<unknown>): void {
     if (this.error) this.write("Error", "onEscalation failed", "shutdown", {}, cause)
   }
@@ -207,6 +215,10 @@ export class Report {
   private problem(message: string, { entry, number }: Incarnation, cause?: Cause.Cause<unknown>): void {
     if (!this.error) return
     this.write("Error", message, "shutdown-error", { child: entry.spec.id, incarnation: number }, cause)
+  }
+
+  private ofLasting(message: string, { spec }: Entry, cause?: Cause.Cause<unknown>): void {
+    if (this.error) this.write("Error", message, "shutdown-error", { child: spec.id }, cause)
   }
 
   private write(

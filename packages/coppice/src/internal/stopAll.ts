@@ -11,6 +11,7 @@ import type { SupervisorCore } from "./supervisorCore.ts"
 export function* stopAll(core: SupervisorCore): Step {
   if (core.dynamic === undefined) yield* stopDownTo(core, core.children.first, false)
   else yield* stopTogether(core)
+  if (core.lasting !== undefined) yield* core.lasting.releaseAll()
 }
 
 // Each has its own shutdown time (rule EL13), which begins when it is asked.

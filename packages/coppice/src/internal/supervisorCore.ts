@@ -15,6 +15,7 @@ import { Children, Entry, type Retry } from "./children.ts"
 import { Dynamic, type DynamicSettings } from "./dynamic.ts"
 import { EventHub } from "./eventHub.ts"
 import type { Incarnation } from "./incarnation.ts"
+import type { Lasting } from "./lasting.ts"
 import { Mailbox } from "./mailbox.ts"
 import { Outcome } from "./outcome.ts"
 import { ChildLayers, type Surroundings } from "./ownLayer.ts"
@@ -115,6 +116,8 @@ export class SupervisorCore {
   /** The start in progress, which a stop order aborts. */
   starting: Incarnation | undefined = undefined
   stopOrdered = false
+  /** What children have built to last; undefined until one has. */
+  lasting: Lasting | undefined = undefined
   startedAtMillis: number | undefined = undefined
   lastExit: { readonly reason: ExitReason; readonly timeMillis: number } | undefined = undefined
   private readonly clock: Clock.Clock
@@ -182,6 +185,12 @@ export class SupervisorCore {
     this.stopOrdered = true
     this.starting?.abortStart?.("stopped")
     this.mailbox.wake()
+  }
+
+  /** A child is not listed any more. */
+  forget(entry: Entry): void {
+    this.children.remove(entry)
+    this.lasting?.release(entry)
   }
 
   /** The incarnations in which something runs that runs inside a child of this supervisor, the child's as the last. */
