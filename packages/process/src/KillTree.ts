@@ -47,26 +47,46 @@ export interface Options {
 }
 
 /**
+ * A process that did not end when it was asked, with the short name by which the kernel knows what it ran.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Killed extends ProcessIdentity {
+  readonly name: string
+}
+
+/**
  * What there is to know of a stop: who did not end when asked, and had to be killed.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Report {
-  readonly killed: ReadonlyArray<ProcessIdentity>
+  readonly killed: ReadonlyArray<Killed>
 }
 
 /**
  * Some do not even end when they are killed: they are in the kernel, or belong to another user.
  *
+ * **Example** (It names them)
+ *
+ * ```ts import.meta.vitest
+ * import { KillTree } from "@coppice/process"
+ *
+ * const { message } = new KillTree.StillAlive({ processes: [{ pid: 12, name: "sleep" }, { pid: 13, name: "node" }] })
+ *
+ * message // => "killed, but still there: 12 (sleep), 13 (node)"
+ * ```
+ *
  * @category errors
  * @since 0.1.0
  */
 export class StillAlive extends Schema.TaggedError<StillAlive>()("StillAlive", {
-  pids: Schema.Array(Schema.Int)
+  processes: Schema.Array(Schema.Struct({ pid: Schema.Int, name: Schema.String }))
 }) {
   override get message(): string {
-    return `killed, but still there: ${this.pids.join(", ")}`
+    return `killed, but still there: ${this.processes.map(({ name, pid }) => `${pid} (${name})`).join(", ")}`
   }
 }
 
@@ -95,9 +115,9 @@ export const killTree = Effect.fnUntraced(function*(leader: ProcessIdentity, opt
     family.signal(signal, mode)
     if (yield* family.isGone(wait)) return { killed: [] } satisfies Report
   }
-  const killed = family.living.map(({ pid, startTime }) => ({ pid, startTime }))
+  const killed = family.living.map(({ name, pid, startTime }) => ({ pid, startTime, name }))
   if (yield* family.isGone(patienceWithKernel, () => family.signal("SIGKILL", "tree"))) {
     return { killed } satisfies Report
   }
-  return yield* new StillAlive({ pids: family.living.map(({ pid }) => pid) })
+  return yield* new StillAlive({ processes: family.living.map(({ name, pid }) => ({ pid, name })) })
 })

@@ -19,6 +19,23 @@ import { markerName, markOf } from "./internal/marker.ts"
 import type { ProcessIdentity } from "./ProcessIdentity.ts"
 
 /**
+ * A process that is not to outlive this program.
+ *
+ * - `mark`: the one of `nextMark` that it was started with.
+ * - `path`: of the child that it runs for.
+ * - `command`: a line for people that says what it is, without anything secret.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GuardedProcess {
+  readonly identity: ProcessIdentity
+  readonly mark: string
+  readonly path: string
+  readonly command: string
+}
+
+/**
  * The guard of this program.
  *
  * - `nextMark`: what the next process is to bear in its environment, so that it and all it starts is known.
@@ -30,7 +47,7 @@ import type { ProcessIdentity } from "./ProcessIdentity.ts"
  */
 export class ProcessGuard extends Context.Service<ProcessGuard, {
   readonly nextMark: Effect.Effect<string>
-  readonly register: (identity: ProcessIdentity) => Effect.Effect<void>
+  readonly register: (process: GuardedProcess) => Effect.Effect<void>
   readonly release: (identity: ProcessIdentity) => Effect.Effect<void>
 }>()("@coppice/process/ProcessGuard") {
   /**
@@ -48,7 +65,7 @@ export class ProcessGuard extends Context.Service<ProcessGuard, {
       )
       return Effect.as(Effect.forkScoped(keep, { startImmediately: true }), {
         nextMark: Effect.sync(() => guard.nextMark()),
-        register: (identity: ProcessIdentity) => Effect.sync(() => guard.register(identity)),
+        register: (process: GuardedProcess) => Effect.sync(() => guard.register(process)),
         release: (identity: ProcessIdentity) => Effect.sync(() => guard.release(identity))
       })
     })
@@ -81,7 +98,7 @@ class Guard {
     return markOf(this.mark, ++this.marks)
   }
 
-  register(identity: ProcessIdentity): void {
+  register({ identity }: GuardedProcess): void {
     this.registered.set(identity.pid, identity)
     this.tell(lineOf(identity))
   }

@@ -11,7 +11,8 @@ import * as table from "./internal/table.ts"
 
 /**
  * A process as the machine shows it. `startTime` says when it was started, in the machine's own words: it tells one process
- * from another that has its pid later. A `zombie` has ended, and waits for its parent to ask how.
+ * from another that has its pid later. A `zombie` has ended, and waits for its parent to ask how. `name` is the short one by
+ * which the kernel knows what it runs: no arguments, nothing secret.
  *
  * @category models
  * @since 0.1.0
@@ -73,7 +74,8 @@ export const marked = (marker: string): Effect.Effect<ReadonlyArray<number>, Uns
  *   group: pid,
  *   session: pid,
  *   startTime: "0",
- *   zombie: false
+ *   zombie: false,
+ *   name: "sh"
  * })
  * const table = [entry(30, 20), entry(20, 10), entry(10, 1), entry(99, 1)]
  *

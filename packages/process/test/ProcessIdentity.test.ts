@@ -4,6 +4,7 @@ import { Effect, Schedule } from "effect"
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { isMarked, parseLine } from "../src/internal/darwin.js"
 import { living, livingOf, markOfTest, shell } from "./support/family.ts"
 
 describe("ProcessIdentity", () => {
@@ -53,7 +54,7 @@ describe("ProcessTable", () => {
       const mark = markOfTest()
       const { pid } = yield* shell(`"${name}" 60; :`, mark)
       const [, named] = (yield* livingOf(mark, 2)).toSorted((a, b) => a.pid - b.pid)
-      assert.deepStrictEqual([named?.parent, named?.group, named?.zombie], [pid, pid, false])
+      assert.deepStrictEqual([named?.parent, named?.group, named?.zombie, named?.name], [pid, pid, false, "a) Z 1 (b"])
     }))
 
   it.live("finds those that bear a mark, and no others", () =>
@@ -64,6 +65,38 @@ describe("ProcessTable", () => {
       assert.deepStrictEqual(yield* ProcessTable.marked(one), [pid])
       assert.sameMembers([...yield* ProcessTable.marked(other)], [pid, second])
     }))
+})
+
+describe("ProcessTable, of what ps says on macOS", () => {
+  it("reads a process, whose command is a path that may have spaces in it", () => {
+    assert.deepStrictEqual(
+      parseLine("  501     1   501 Ss   Mon Jan  5 09:07:01 2026     /Applications/Some App.app/Contents/Some Helper"),
+      {
+        pid: 501,
+        parent: 1,
+        group: 501,
+        session: 501,
+        startTime: "Mon Jan 5 09:07:01 2026",
+        zombie: false,
+        name: "Some Helper"
+      }
+    )
+  })
+
+  it("reads one that has ended, which may have no command any more", () => {
+    const zombie = parseLine("502 501 501 Z Mon Jan 5 09:07:01 2026")
+    assert.deepStrictEqual([zombie?.zombie, zombie?.name], [true, ""])
+  })
+
+  it("reads nothing from what is no process", () => {
+    assert.isUndefined(parseLine("502 501 501"))
+    assert.isUndefined(parseLine("ps: no such thing"))
+  })
+
+  it("finds a mark in the variable that bears it, and nowhere else", () => {
+    assert.isTrue(isMarked("501 /bin/sh -c true HOME=/ COPPICE_SUPERVISOR=a.1;b.2;", "b.2;"))
+    assert.isFalse(isMarked("501 /bin/sh -c true HOME=b.2; COPPICE_SUPERVISOR=a.1;", "b.2;"))
+  })
 })
 
 const gone = (pid: number) =>

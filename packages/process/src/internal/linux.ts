@@ -5,7 +5,7 @@ import type { Entry } from "./table.ts"
 // A process may end between two reads: then there is nothing to read.
 const readOrNothing = (file: string): string | undefined => {
   try {
-    return readFileSync(file, "latin1")
+    return readFileSync(file, "utf8")
   } catch {
     return undefined
   }
@@ -28,7 +28,8 @@ export const parseStat = (stat: string, boot: string): Entry | undefined => {
     group: Number(group),
     session: Number(session),
     startTime: `${boot}:${startTicks}`,
-    zombie: state === "Z" || state === "X"
+    zombie: state === "Z" || state === "X",
+    name: stat.slice(open + 1, close)
   }
 }
 

@@ -9,6 +9,7 @@ export interface Entry {
   readonly session: number
   readonly startTime: string
   readonly zombie: boolean
+  readonly name: string
 }
 
 /** What reads the processes of a platform. */
