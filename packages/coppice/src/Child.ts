@@ -31,6 +31,7 @@ import { CurrentParent, CurrentStart } from "./internal/parent.ts"
 import { Ignore, Leave } from "./internal/signals.ts"
 import { type AnyEffect, type AnyLayer, type LayerTypeId, Spec, type TypeId } from "./internal/spec.ts"
 import type { Liveness, Probe } from "./Probe.ts"
+import type { Details } from "./SupervisionTree.ts"
 import type { Supervisor } from "./Supervisor.ts"
 
 /**
@@ -144,8 +145,14 @@ export interface LayerChild<out Id extends string, out Provides, out Requires, o
 /** The ref of a child is a requirement of it. */
 type RefOf<O> = O extends { readonly ref: Context.Key<infer Self, any> } ? Self : never
 
-/** An id is a literal without a slash, as paths are ids joined with slashes. */
-type ValidId<Id extends string> = Id extends "" | `${string}/${string}` ? "an id is not empty and contains no slash"
+/**
+ * An id is a literal without a slash, as paths are ids joined with slashes. Any other is an error of the compiler.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ValidId<Id extends string> = Id extends "" | `${string}/${string}` ?
+  "an id is not empty and contains no slash"
   : Id
 
 /** What the checks of a child need. */
@@ -370,6 +377,35 @@ export const current: Effect.Effect<Current> = Effect.map(incarnation("Child.cur
   lastExit: Option.fromUndefinedOr(incarnation.entry.exitReason),
   supervisor: makeHandle(incarnation.supervisor)
 }))
+
+/**
+ * Tells what the snapshots of the tree are to show of this incarnation besides, such as the pid of its process. What has been
+ * told before stays, unless it is told again. Outside a child it dies.
+ *
+ * **Example** (A server tells its port)
+ *
+ * ```ts import.meta.vitest
+ * import { Child, SupervisionTree, Supervisor } from "coppice"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const app = yield* Supervisor.make("app", {
+ *     strategy: "one-for-one",
+ *     children: [Child.make("server", Effect.as(Child.describe({ port: 8080 }), Effect.never))]
+ *   })
+ *   return SupervisionTree.toText(yield* app.tree)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "app  running\n└─ server  running, port 8080"
+ * ```
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const describe = (details: Details): Effect.Effect<void> =>
+  Effect.map(incarnation("Child.describe"), (incarnation) => {
+    incarnation.details = { ...incarnation.details, ...details }
+  })
 
 /**
  * Ends the child that runs here, cleanly: OTP's `exit(shutdown)`, or `{shutdown, Reason}` with a reason. A transient

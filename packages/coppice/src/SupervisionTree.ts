@@ -49,6 +49,22 @@ export const Settings = Schema.Struct({
 export type Settings = typeof Settings.Type
 
 /**
+ * What a child has told of itself with `Child.describe`, such as the pid of its process.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Details = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Finite, Schema.Boolean]))
+
+/**
+ * What a child has told of itself with `Child.describe`, such as the pid of its process.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Details = typeof Details.Type
+
+/**
  * A child or a supervisor, with all below it. Times are milliseconds since the epoch; `restarts` counts how often its
  * supervisor tried to start it again, and begins at zero with each incarnation of that supervisor. A supervisor under
  * `Child.supervisor` is one node with that child; elsewhere its `incarnation` is that of the child it lives in.
@@ -56,7 +72,7 @@ export type Settings = typeof Settings.Type
  * What a child was made with is `restart`, `significant` where it is, `onExhausted` where it has a backoff, and `probes`
  * where it has any. A node that is a supervisor and no child, such as a root, has none of these. What a supervisor was made
  * with is `supervisor`, as long as it lives. Where there is a readiness probe, `ready` says since the child has started
- * whether it has succeeded; `health` is what the liveness probe has found.
+ * whether it has succeeded; `health` is what the liveness probe has found; `details` what the incarnation tells of itself.
  *
  * @category models
  * @since 0.1.0
@@ -76,6 +92,7 @@ export interface Node {
   readonly startedAtMillis?: number
   readonly ready?: boolean
   readonly health?: "unknown" | "healthy" | "failing"
+  readonly details?: Details
   readonly lastExit?: { readonly reason: ExitReason; readonly timeMillis: number }
   readonly children: ReadonlyArray<Node>
 }
@@ -101,6 +118,7 @@ export const Node: Schema.Codec<Node, unknown> = Schema.Struct({
   startedAtMillis: Schema.optionalKey(Schema.Finite),
   ready: Schema.optionalKey(Schema.Boolean),
   health: Schema.optionalKey(Schema.Literals(["unknown", "healthy", "failing"])),
+  details: Schema.optionalKey(Details),
   lastExit: Schema.optionalKey(Schema.Struct({ reason: ExitReason, timeMillis: Schema.Finite })),
   children: Schema.Array(Schema.suspend((): Schema.Codec<Node, unknown> => Node))
 })
@@ -152,8 +170,11 @@ const describe = (node: Node): string => {
   const exit = node.lastExit === undefined ? "" : ` (${formatReason(node.lastExit.reason)})`
   const ready = node.ready === false ? ", not ready" : ""
   const health = node.health === "failing" ? ", failing" : ""
-  return `${node.id}  ${node.state}${ready}${health}${restarts}${exit}`
+  return `${node.id}  ${node.state}${ready}${health}${detailsOf(node)}${restarts}${exit}`
 }
+
+const detailsOf = ({ details = {} }: Node): string =>
+  Object.entries(details).map(([name, value]) => `, ${name} ${value}`.replaceAll(/[\r\n]+/g, " ")).join("")
 
 /**
  * Renders a tree as a Mermaid flowchart.

@@ -1,7 +1,7 @@
 import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Child, ExitReason, Supervisor } from "coppice"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, ManagedRuntime, Option, Scope } from "effect"
+import { Child, ExitReason, SupervisionTree, Supervisor } from "coppice"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, ManagedRuntime, Option, Scope } from "effect"
 import { ended, type Kit, patient, rule as test, states } from "./support/kit.ts"
 
 class Db extends Context.Service<Db, { readonly name: string }>()("coppice/test/Child.test/Db") {}
@@ -414,4 +414,35 @@ describe("current", () => {
         assert.include(String(exit), name)
       }
     }))
+})
+
+describe("Child.describe", () => {
+  it.effect("is in the snapshots of this incarnation, the latest word for each name, and survives JSON", () =>
+    VirtualTime.run(
+      Effect.gen(function*() {
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [
+            Child.effect(
+              "a",
+              Effect.gen(function*() {
+                const { incarnation } = yield* Child.current
+                if (incarnation === 1) {
+                  yield* Child.describe({ pid: 1, port: 80 })
+                  yield* Child.describe({ pid: 2, ready: true })
+                }
+                return yield* Effect.never
+              })
+            )
+          ]
+        })
+        yield* VirtualTime.settle
+        const tree = yield* app.tree
+        assert.deepStrictEqual(tree.children.map(({ details }) => details), [{ pid: 2, port: 80, ready: true }])
+        assert.include(SupervisionTree.toJson(tree), "\"details\":{\"pid\":2,\"port\":80,\"ready\":true}")
+        yield* app.exitChild("a", ExitReason.killed)
+        yield* VirtualTime.settle
+        assert.deepStrictEqual((yield* app.tree).children.map(({ details }) => details), [undefined])
+      }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+    ))
 })

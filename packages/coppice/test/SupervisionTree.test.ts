@@ -592,6 +592,11 @@ describe("toText", () => {
     ])
   })
 
+  it("has what a child tells of itself, in one line", () => {
+    const text = SupervisionTree.toText(node("a", { details: { pid: 12, note: "two\nlines" }, restarts: 1 }))
+    assert.strictEqual(text, "a  running, pid 12, note two lines, 1 restart")
+  })
+
   it("is still a line a node for a reason of many lines", () => {
     const reason = ExitReason.failure(new Error("first\nsecond\r\nthird"))
     const text = SupervisionTree.toText(node("a", { lastExit: { reason, timeMillis: 0 } }))

@@ -5,6 +5,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { Around } from "../ChildMiddleware.ts"
 import { type ExitReason, fromExit } from "../ExitReason.ts"
+import type { Details } from "../SupervisionTree.ts"
 import { noteEnd } from "./backoff.ts"
 import type { Entry } from "./children.ts"
 import type { EventHub } from "./eventHub.ts"
@@ -66,6 +67,8 @@ export class Incarnation implements Parent {
   ref: RefState<any, any> | undefined = undefined
   /** The probe that runs, and what it has found; undefined where there is none. */
   probing: Probing | undefined = undefined
+  /** What it wants to be known of it besides. */
+  details: Details | undefined = undefined
   /** Whether it has asked for the supervisor to give up. */
   escalated = false
   private unanswered: Set<InnerCall> | undefined = undefined

@@ -28,6 +28,7 @@ const settingsOf = ({ settings }: SupervisorCore): Settings => {
 const childNode = (entry: Entry): Node => {
   const { path, spec } = entry
   const health = entry.incarnation?.probing?.health
+  const details = entry.incarnation?.details
   const ready = isReady(entry)
   const children: Array<Node> = []
   let settings: Settings | undefined
@@ -50,6 +51,7 @@ const childNode = (entry: Entry): Node => {
     ...(entry.startedAtMillis === undefined ? undefined : { startedAtMillis: entry.startedAtMillis }),
     ...(ready === undefined ? undefined : { ready }),
     ...(health === undefined ? undefined : { health }),
+    ...(details === undefined ? undefined : { details }),
     ...(entry.exitReason === undefined || entry.exitedAtMillis === undefined
       ? undefined
       : { lastExit: { reason: entry.exitReason, timeMillis: entry.exitedAtMillis } }),
