@@ -128,7 +128,7 @@ export interface Options {
  * A log.
  *
  * - `drain`: reads a stream of the process to its end. What has been read of a line is a line when the stream ends, or fails,
- *   or when this is interrupted. It fails as the stream does.
+ *   or when this is interrupted. It fails as the stream does. `redact` is what is secret in this stream besides.
  * - `recent`: the last lines, and at the end those that are unfinished.
  * - `changes`: the lines from now on, that is, from when the stream is first read.
  * - `follow`: the last lines and then those that come, none missing between them and none twice.
@@ -143,7 +143,8 @@ export interface ProcessLog {
   readonly drain: <E, R>(
     bytes: Stream.Stream<Uint8Array, E, R>,
     stream: StreamName,
-    incarnation: number
+    incarnation: number,
+    redact?: ReadonlyArray<Redacted.Redacted<string>>
   ) => Effect.Effect<void, E, R>
   readonly recent: Effect.Effect<ReadonlyArray<Line>>
   readonly changes: Stream.Stream<Line | Dropped>
@@ -219,8 +220,8 @@ export const make: (options: Options) => Effect.Effect<ProcessLog, never, Scope.
   function*(options: Options) {
     const { lines = 1000, maxCharacters = 4 * 1024 * 1024, maxLineBytes = 64 * 1024, path, redact = [] } = options
     yield* checkWhole(path, 1, { lines, maxCharacters, maxLineBytes })
-    const settings: Settings = { path, maxLineBytes, redact: redaction(redact.map(Redacted.value)) }
-    const log = new Log(settings, new LineRing(lines, maxCharacters), options.sinks ?? [], yield* Clock.Clock)
+    const settings: Settings = { path, maxLineBytes }
+    const log = new Log(settings, redact, new LineRing(lines, maxCharacters), options.sinks ?? [], yield* Clock.Clock)
     yield* Effect.addFinalizer(() => Effect.sync(() => log.close()))
     return log
   }
@@ -269,6 +270,7 @@ const isoOf = (timeMillis: number): string => {
 class Log implements ProcessLog {
   readonly path: string
   private readonly settings: Settings
+  private readonly secrets: ReadonlyArray<Redacted.Redacted<string>>
   private readonly ring: LineRing
   private readonly sinks: ReadonlyArray<Sink>
   private readonly ready: Effect.Effect<void>
@@ -277,18 +279,31 @@ class Log implements ProcessLog {
   private readonly waiting = new Set<() => void>()
   private isClosed = false
 
-  constructor(settings: Settings, ring: LineRing, sinks: ReadonlyArray<Sink>, clock: Clock.Clock) {
+  constructor(
+    settings: Settings,
+    secrets: ReadonlyArray<Redacted.Redacted<string>>,
+    ring: LineRing,
+    sinks: ReadonlyArray<Sink>,
+    clock: Clock.Clock
+  ) {
     this.path = settings.path
     this.settings = settings
+    this.secrets = secrets
     this.ring = ring
     this.sinks = sinks
     this.ready = Effect.all(sinks.map((sink) => sink.ready).filter((ready) => ready !== undefined), { discard: true })
     this.clock = clock
   }
 
-  readonly drain = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>, stream: StreamName, incarnation: number) =>
+  readonly drain = <E, R>(
+    bytes: Stream.Stream<Uint8Array, E, R>,
+    stream: StreamName,
+    incarnation: number,
+    redact: ReadonlyArray<Redacted.Redacted<string>> = []
+  ) =>
     Effect.suspend(() => {
-      const source = new LogSource(this.settings, stream, incarnation, (line) => {
+      const secrets = redaction([...this.secrets, ...redact].map(Redacted.value))
+      const source = new LogSource(this.settings, stream, incarnation, secrets, (line) => {
         this.ring.push(line)
         for (const sink of this.sinks) sink.writeUnsafe(line)
       })

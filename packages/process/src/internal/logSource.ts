@@ -6,7 +6,6 @@ import type { Redact } from "./redaction.ts"
 export interface Settings {
   readonly path: string
   readonly maxLineBytes: number
-  readonly redact: Redact
 }
 
 /** One stream of one incarnation. Each has a splitter of its own: the one before may still be open when the next begins. */
@@ -14,14 +13,22 @@ export class LogSource {
   private readonly settings: Settings
   private readonly stream: StreamName
   private readonly incarnation: number
+  private readonly redact: Redact
   private readonly splitter: LineSplitter
   private timeMillis = 0
   private isEnding = false
 
-  constructor(settings: Settings, stream: StreamName, incarnation: number, record: (line: Line) => void) {
+  constructor(
+    settings: Settings,
+    stream: StreamName,
+    incarnation: number,
+    redact: Redact,
+    record: (line: Line) => void
+  ) {
     this.settings = settings
     this.stream = stream
     this.incarnation = incarnation
+    this.redact = redact
     this.splitter = new LineSplitter(settings.maxLineBytes, (text, omittedBytes) => {
       record(this.line(text, omittedBytes, this.isEnding))
     })
@@ -54,7 +61,7 @@ export class LogSource {
       stream: this.stream,
       path: this.settings.path,
       incarnation: this.incarnation,
-      text: this.settings.redact(text, isOpen || omittedBytes > 0)
+      text: this.redact(text, isOpen || omittedBytes > 0)
     }
     return omittedBytes > 0 ? { ...line, omittedBytes } : line
   }

@@ -1,0 +1,483 @@
+import { ProcessChild, ProcessExit, ProcessProbe } from "@coppice/process"
+import { assert, describe, it } from "@effect/vitest"
+import { Child, ExitReason, RestartPolicy, SupervisionTree, Supervisor } from "coppice"
+import { Effect, FileSystem, Redacted, Stream } from "effect"
+import { ChildProcess } from "effect/process"
+import { createServer } from "node:net"
+import { current, line, node, Proc, ProcRef, reasonOf, run, sh, supervise, texts, until } from "./support/children.ts"
+
+const proc = { service: Proc, ref: ProcRef } as const
+
+describe("a process child", () => {
+  it.live("has started when its process has, and shows its pid", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(ProcessChild.make("sleeper", ChildProcess.make("sleep", ["60"]), proc))
+        const { command, incarnation, path, pid, port } = yield* current
+        assert.deepStrictEqual({ command, incarnation, path, port }, {
+          command: "sleep 60",
+          incarnation: 1,
+          path: "app/sleeper",
+          port: undefined
+        })
+        const tree = yield* app.tree
+        assert.strictEqual(SupervisionTree.toText(tree), `app  running\n└─ sleeper  running, pid ${pid}`)
+      })
+    ))
+
+  it.live("gives its handle to the siblings after it", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* Supervisor.make("app", {
+          strategy: "rest-for-one",
+          children: [
+            ProcessChild.make("cat", ChildProcess.make("cat"), { service: Proc }),
+            Child.task(
+              "hello",
+              Effect.gen(function*() {
+                const cat = yield* Proc
+                yield* Stream.run(Stream.encodeText(Stream.make("hello\n")), cat.stdin)
+                yield* line(cat, "hello")
+              })
+            )
+          ]
+        })
+        assert.deepStrictEqual((yield* app.tree).children[1]?.state, "stopped")
+      })
+    ))
+
+  it.live("can be sent a signal by who holds its handle", () =>
+    run(() =>
+      Effect.gen(function*() {
+        yield* supervise(
+          ProcessChild.make("server", sh("trap 'echo reloaded' HUP; echo up; while :; do sleep 0.01; done"), proc)
+        )
+        const process = yield* current
+        yield* line(process, "up")
+        assert.isTrue(yield* process.signal("SIGHUP"))
+        yield* line(process, "reloaded")
+      })
+    ))
+})
+
+describe("the end of a process", () => {
+  const reason = (script: string, options = {}) => run(() => reasonOf(ProcessChild.make("p", sh(script), options)))
+
+  it.live("is normal with an exit code of success", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* reason("exit 0"), ExitReason.normal)
+      assert.deepStrictEqual(yield* reason("exit 3", { successCodes: [0, 3] }), ExitReason.normal)
+    }))
+
+  it.live("is ProcessExited with any other", () =>
+    Effect.gen(function*() {
+      for (const [script, options, expected] of [["exit 3", {}, 3], ["exit 0", { successCodes: [1] }, 0]] as const) {
+        const ended = yield* reason(script, options)
+        assert(ended._tag === "Failure" && ended.error instanceof ProcessExit.ProcessExited)
+        assert.strictEqual(ended.error.code, expected)
+        assert.strictEqual(
+          ended.error.message,
+          `sh -c '${script}' (pid ${ended.error.pid}) exited with code ${expected}`
+        )
+      }
+    }))
+
+  it.live("is ProcessSignaled after a signal", () =>
+    Effect.gen(function*() {
+      for (const name of ["KILL", "TERM", "SEGV"]) {
+        const ended = yield* reason(`kill -${name} $$; sleep 60`)
+        assert(ended._tag === "Failure" && ended.error instanceof ProcessExit.ProcessSignaled)
+        assert.strictEqual(ended.error.signal, `SIG${name}`)
+      }
+    }))
+
+  it.live("is a failed start if it comes before the process is ready", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(
+          supervise(ProcessChild.make("p", sh("exit 4"), { readiness: ProcessProbe.logLine("never") }))
+        )
+        assert.match(error.message, /could not start: sh -c 'exit 4' \(pid \d+\) exited with code 4/)
+      })
+    ))
+
+  it.live("is followed by what its restart type says", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [
+            ProcessChild.make("well", sh("exit 0"), { restart: "transient" }),
+            ProcessChild.make("ill", sh("exit 1"), { restart: "transient", ...proc }),
+            ProcessChild.make("once", sh("exit 1"), { restart: "temporary" })
+          ],
+          intensity: 1000
+        })
+        yield* until(Effect.filterOrFail(app.tree, ({ children }) => (children[1]?.restarts ?? 0) > 2))
+        yield* app.terminateChild("ill")
+        const { children } = yield* app.tree
+        assert.deepStrictEqual(children.map(({ id, restarts }) => [id, restarts > 0]), [["well", false], ["ill", true]])
+      })
+    ))
+
+  it.live("is followed by what a policy says", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const policy = RestartPolicy.make({ maxRestarts: 2, startupMaxRestarts: -1, initialDelayMillis: 1 })
+        const app = yield* supervise(ProcessChild.make("ill", sh("exit 1"), { policy }))
+        yield* until(Effect.filterOrFail(app.tree, ({ children }) => children[0]?.state === "failed"))
+        assert.strictEqual((yield* app.tree).children[0]?.restarts, 2)
+      })
+    ))
+})
+
+describe("a start that fails", () => {
+  const failure = (command: ChildProcess.StandardCommand, options = {}) =>
+    run(() =>
+      Effect.gen(function*() {
+        const { reason } = yield* Effect.flip(supervise(ProcessChild.make("p", command, options)))
+        assert(reason._tag === "StartFailed")
+        return reason.error as Error
+      })
+    )
+
+  it.live("names a command that is missing, and where it was looked for", () =>
+    Effect.gen(function*() {
+      const missing = yield* failure(ChildProcess.make("no-such-command", [], { env: { PATH: "/bin:/usr/bin" } }))
+      assert.instanceOf(missing, ProcessExit.CommandNotFound)
+      assert.strictEqual(missing.message, "no-such-command was not found: it is in none of /bin, /usr/bin")
+      const file = yield* failure(ChildProcess.make("./no-such-file", [], { cwd: "/tmp" }))
+      assert.strictEqual(file.message, "./no-such-file was not found: there is no /tmp/no-such-file")
+      const nowhere = yield* failure(ChildProcess.make("no-such-command", [], { env: {} }))
+      assert.match(nowhere.message, /^no-such-command was not found: /)
+    }))
+
+  it.live("says what is wrong with the folder", () =>
+    Effect.gen(function*() {
+      const missing = yield* failure(ChildProcess.make("true", [], { cwd: "/no/such/folder" }))
+      assert.strictEqual(missing.message, "true could not be started: its folder /no/such/folder does not exist")
+      const file = yield* failure(ChildProcess.make("true", [], { cwd: "/etc/passwd" }))
+      assert.strictEqual(file.message, "true could not be started: its folder /etc/passwd is a file")
+    }))
+
+  it.live("says what is wrong with the program", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const files = yield* FileSystem.FileSystem
+        const folder = yield* files.makeTempDirectoryScoped()
+        yield* files.writeFileString(`${folder}/plain`, "#!/bin/sh\n")
+        yield* files.writeFileString(`${folder}/lost`, "#!/no/such/interpreter\n", { mode: 0o755 })
+        const plain = yield* failure(ChildProcess.make(`${folder}/plain`))
+        assert.strictEqual(
+          plain.message,
+          `${folder}/plain could not be started: ${folder}/plain may not be executed: is its mode right?`
+        )
+        const lost = yield* failure(ChildProcess.make(`${folder}/lost`))
+        assert.strictEqual(
+          lost.message,
+          `${folder}/lost could not be started: what the first line of ${folder}/lost names does not exist`
+        )
+      })
+    ))
+
+  it.live("is an error and no defect where what is given is too much, or no text", () =>
+    Effect.gen(function*() {
+      const long = yield* failure(ChildProcess.make("true", ["x".repeat(300_000)]))
+      assert.instanceOf(long, ProcessExit.SpawnFailed)
+      assert.match(long.message, /E2BIG$/)
+      const nul = yield* failure(ChildProcess.make("true", ["a\0b"]))
+      assert.match(nul.message, /Argument 1 contains a NUL character$/)
+    }))
+
+  it.live("names an environment file that cannot be read", () =>
+    Effect.gen(function*() {
+      const missing = yield* failure(ChildProcess.make("true"), { envFiles: ["/no/such/file.env"] })
+      assert.match(missing.message, /^the environment file \/no\/such\/file.env cannot be read: /)
+    }))
+
+  it.live("ends the process that does not become ready in time", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const { reason } = yield* Effect.flip(supervise(
+          ProcessChild.make("p", sh("sleep 60 & exec sleep 61"), {
+            readiness: ProcessProbe.logLine("never"),
+            startTimeout: "100 millis"
+          })
+        ))
+        assert.strictEqual(reason._tag, "StartTimedOut")
+      })
+    ))
+})
+
+describe("what a process is given", () => {
+  const printed = (
+    variables: ReadonlyArray<string>,
+    options: ChildProcess.CommandOptions,
+    more: Partial<ProcessChild.ProcessOptions> = {}
+  ) =>
+    Effect.gen(function*() {
+      const script = `${
+        variables.map((name) => `echo "${name}=\${${name}-unset}"`).join("; ")
+      }; echo end; exec sleep 60`
+      const app = yield* Supervisor.make("app", {
+        strategy: "one-for-one",
+        children: [ProcessChild.make("p", sh(script, options), { ...more, ...proc })]
+      })
+      const process = yield* current
+      yield* line(process, "end")
+      yield* app.terminateChild("p")
+      return (yield* texts(process)).slice(0, -1)
+    })
+
+  it.live("is the environment of this program, or only its own", () =>
+    run(() =>
+      Effect.gen(function*() {
+        process.env["COPPICE_TEST"] = "here"
+        yield* Effect.addFinalizer(() => Effect.sync(() => delete process.env["COPPICE_TEST"]))
+        const names = ["COPPICE_TEST", "A"]
+        const { PATH } = process.env
+        assert.deepStrictEqual(yield* printed(names, {}), ["COPPICE_TEST=here", "A=unset"])
+        assert.deepStrictEqual(yield* printed(names, { env: { A: "1", PATH } }), ["COPPICE_TEST=unset", "A=1"])
+        assert.deepStrictEqual(yield* printed(names, { env: { A: "1" }, extendEnv: true }), [
+          "COPPICE_TEST=here",
+          "A=1"
+        ])
+      })
+    ))
+
+  it.live("is what files say, unless the command says something else", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const files = yield* FileSystem.FileSystem
+        const folder = yield* files.makeTempDirectoryScoped()
+        yield* files.writeFileString(`${folder}/1.env`, "A=first\nB=first\nC=first\nPORT=first")
+        yield* files.writeFileString(`${folder}/2.env`, "B=second\nC=second")
+        const seen = yield* printed(["A", "B", "C", "PORT"], { env: { C: "command" }, extendEnv: true }, {
+          envFiles: [`${folder}/1.env`, `${folder}/2.env`]
+        })
+        // What comes from a file is a secret.
+        assert.deepStrictEqual(seen, ["A=<redacted>", "B=<redacted>", "C=command", "PORT=<redacted>"])
+      })
+    ))
+
+  it.live("is a port: by a variable, by a flag, or by a flag in one word", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const args = (port: ProcessChild.PortOptions) =>
+          Effect.gen(function*() {
+            const app = yield* supervise(
+              ProcessChild.make("p", sh("echo \"$PORT $OTHER $*\"; exec sleep 60"), { port, ...proc })
+            )
+            const process = yield* current
+            yield* until(Effect.filterOrFail(texts(process), (lines) => lines.length > 0))
+            yield* app.terminateChild("p")
+            const [seen] = yield* texts(process)
+            return seen?.replaceAll(String(process.port), "PORT")
+          })
+        assert.strictEqual(yield* args({}), "PORT  ")
+        assert.strictEqual(yield* args({ variable: "OTHER" }), " PORT ")
+        // The first argument of a shell's script is its name.
+        assert.strictEqual(yield* args({ flag: "--port" }), "PORT  PORT")
+        assert.strictEqual(yield* args({ flag: "-p=" }), "PORT  ")
+      })
+    ))
+
+  it.live("is the same port after a restart, and never a sibling's", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(
+          ProcessChild.make("a", ChildProcess.make("sleep", ["60"]), { port: true, ...proc }),
+          ProcessChild.make("b", ChildProcess.make("sleep", ["60"]), { port: true })
+        )
+        const ports = () => Effect.map(app.tree, ({ children }) => children.map(({ details }) => details?.["port"]))
+        const before = yield* ports()
+        const first = yield* current
+        yield* first.signal("SIGKILL")
+        yield* until(Effect.filterOrFail(current, ({ incarnation, pid }) => incarnation === 2 && pid !== first.pid))
+        assert.deepStrictEqual(yield* ports(), before)
+        assert.strictEqual(new Set(before).size, 2)
+      })
+    ))
+
+  it.live("is not a port that is taken, unless another will do", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const taken = yield* Effect.acquireRelease(
+          Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
+            const server = createServer().listen(0, "127.0.0.1", () => {
+              const address = server.address()
+              const port = typeof address === "object" && address !== null ? address.port : 0
+              resume(Effect.succeed({ port, close: () => server.close() }))
+            })
+          }),
+          ({ close }) => Effect.sync(close)
+        )
+        const sleeper = ChildProcess.make("sleep", ["60"])
+        const preferred = taken.port
+        const refused = yield* Effect.flip(supervise(ProcessChild.make("a", sleeper, { port: { preferred } })))
+        assert.include(refused.message, `port ${preferred} is taken by another program`)
+        yield* supervise(ProcessChild.make("a", sleeper, { port: { preferred, fallback: true }, ...proc }))
+        assert.notStrictEqual((yield* current).port, preferred)
+      })
+    ))
+
+  it.live("is a secret that nobody sees: no log line, no error, no event, no snapshot", () =>
+    run((lines) =>
+      Effect.gen(function*() {
+        const [inEnv, inArguments, inFile] = ["horse-battery", "correct-staple", "tr0ub4dor"]
+        const files = yield* FileSystem.FileSystem
+        const folder = yield* files.makeTempDirectoryScoped()
+        yield* files.writeFileString(`${folder}/.env`, `FILE_TOKEN=${inFile}`)
+        const command = ChildProcess.make(
+          "sh",
+          [
+            "-c",
+            "echo $ENV_TOKEN $1 $FILE_TOKEN; echo $ENV_TOKEN $1 $FILE_TOKEN >&2; exit 7",
+            "sh",
+            Redacted.make(inArguments)
+          ],
+          { env: { ENV_TOKEN: Redacted.make(inEnv) }, extendEnv: true }
+        )
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          intensity: 3,
+          children: [
+            ProcessChild.make("p", command, { envFiles: [`${folder}/.env`], log: { file: `${folder}/p.log` }, ...proc })
+          ]
+        })
+        const { log } = yield* current
+        const events: Array<unknown> = []
+        yield* Stream.runForEach(app.events, (event) => Effect.sync(() => events.push(event)))
+        const error = yield* Effect.flip(app.await)
+        const file = yield* files.readFileString(`${folder}/p.log`)
+        const everything = JSON.stringify([
+          lines,
+          events,
+          error.message,
+          SupervisionTree.toJson(yield* app.tree),
+          yield* log.recent,
+          file
+        ])
+        for (const secret of [inEnv, inArguments, inFile]) assert.notInclude(everything, secret)
+        assert.isAbove(events.length, 3)
+        assert.include(file, "app/p#4 stderr: <redacted> <redacted> <redacted>")
+        assert.include(error.message, "exited with code 7")
+      })
+    ))
+})
+
+describe("what a process prints", () => {
+  const sayingBye =
+    "process.on('SIGTERM', () => process.stdout.write('bye\\n', () => process.exit())); console.log('up'); setInterval(() => {}, 1e6)"
+
+  it.live("is read to its last word, over all incarnations", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(
+          ProcessChild.make("p", node(sayingBye), proc)
+        )
+        const first = yield* current
+        yield* line(first, "up")
+        yield* app.terminateChild("p")
+        yield* app.restartChild("p")
+        yield* line(yield* current, "up")
+        yield* app.terminateChild("p")
+        const lines = yield* first.log.recent
+        assert.deepStrictEqual(lines.map(({ incarnation, text }) => `${incarnation} ${text}`), [
+          "1 up",
+          "1 bye",
+          "2 up",
+          "2 bye"
+        ])
+      })
+    ))
+
+  it.live("never holds it up, however much it is and whoever reads it", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(
+          ProcessChild.make("p", sh("yes $(printf %099d 0) | head -c 100000000; echo done; exec sleep 60"), {
+            readiness: ProcessProbe.logLine("done"),
+            startTimeout: "60 seconds",
+            ...proc
+          })
+        )
+        assert.strictEqual((yield* texts(yield* current)).at(-1), "done")
+        yield* app.terminateChild("p")
+      })
+    ), 90_000)
+
+  it.live("may be left unread", () =>
+    run(() =>
+      Effect.gen(function*() {
+        yield* supervise(
+          ProcessChild.make("p", sh("echo lost; echo kept >&2; exec sleep 60", { stdout: "ignore" }), proc)
+        )
+        const process = yield* current
+        yield* line(process, "kept")
+        assert.deepStrictEqual(yield* texts(process), ["kept"])
+      })
+    ))
+})
+
+describe("the standard input of a process", () => {
+  it.live("may be closed by it, and nobody is hurt", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(
+          ProcessChild.make(
+            "deaf",
+            sh("exec 0<&-; echo closed; exec sleep 60"),
+            proc
+          )
+        )
+        const process = yield* current
+        yield* line(process, "closed")
+        const much = Stream.make(new Uint8Array(1_000_000))
+        const written = yield* Effect.exit(Stream.run(Stream.concat(much, much), process.stdin))
+        assert.strictEqual(written._tag, "Failure")
+        assert.strictEqual((yield* app.tree).children[0]?.state, "running")
+      })
+    ))
+
+  it.live("ends when its writer ends", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(
+          ProcessChild.make("cat", ChildProcess.make("cat"), { restart: "transient", ...proc })
+        )
+        const process = yield* current
+        yield* Stream.run(Stream.encodeText(Stream.make("one\n", "two")), process.stdin)
+        yield* until(Effect.filterOrFail(app.tree, ({ children }) => children[0]?.state === "stopped"))
+        assert.deepStrictEqual(yield* texts(process), ["one", "two"])
+      })
+    ))
+})
+
+describe("a task that is a process", () => {
+  it.live("has started when it has succeeded, and the siblings wait for it", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const files = yield* FileSystem.FileSystem
+        const folder = yield* files.makeTempDirectoryScoped()
+        const app = yield* Supervisor.make("app", {
+          strategy: "rest-for-one",
+          children: [
+            ProcessChild.task("migrate", sh(`sleep 0.1; echo done > ${folder}/migrated`)),
+            ProcessChild.make("server", sh(`cat ${folder}/migrated; exec sleep 60`), proc)
+          ]
+        })
+        yield* line(yield* current, "done")
+        assert.deepStrictEqual((yield* app.tree).children.map(({ state }) => state), ["stopped", "running"])
+      })
+    ))
+
+  it.live("is a failed start if it fails", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(supervise(ProcessChild.task("migrate", sh("exit 3"))))
+        assert(error.reason._tag === "StartFailed" && error.reason.error instanceof ProcessExit.ProcessExited)
+        assert.strictEqual(error.reason.error.code, 3)
+      })
+    ))
+})
