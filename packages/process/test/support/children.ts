@@ -31,7 +31,7 @@ export const run = <A, E>(use: (lines: Lines) => Effect.Effect<A, E, Services>) 
     const result = yield* Effect.scoped(use(lines))
     assert.deepStrictEqual(yield* ProcessTable.marked(program), [])
     return result
-  }).pipe(Effect.provide(ProcRef.layer), Effect.provide(Live), Effect.provide(Logger.layer([logger])))
+  }).pipe(Effect.provide(Layer.mergeAll(ProcRef.layer, Live, Logger.layer([logger]))))
 }
 
 /** A command of a shell. */

@@ -1,0 +1,203 @@
+import { type KillTree, ProcessChild, ProcessTable } from "@coppice/process"
+import { assert, describe, it } from "@effect/vitest"
+import { Supervisor } from "coppice"
+import { Effect } from "effect"
+import { ChildProcess } from "effect/process"
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { fileURLToPath } from "node:url"
+import { current, line, node, Proc, ProcRef, run, sh, supervise, texts, until } from "./support/children.ts"
+
+const proc = { service: Proc, ref: ProcRef } as const
+
+/** Those that live and bear the mark of a process. */
+const family = Effect.fnUntraced(function*({ mark }: ProcessChild.Process) {
+  const marked = new Set(yield* ProcessTable.marked(mark))
+  return (yield* ProcessTable.all).filter(({ pid, zombie }) => marked.has(pid) && !zombie)
+})
+
+/** The family of a process, once it has so many members. */
+const familyOf = (process: ProcessChild.Process, count: number) =>
+  until(Effect.filterOrFail(family(process), ({ length }) => length === count))
+
+/** What has been told when a process is stopped, once its family has so many members: then nobody of it lives. */
+const stopped = (
+  command: ChildProcess.StandardCommand,
+  count: number,
+  options: Partial<ProcessChild.ProcessOptions> = {}
+) =>
+  run((lines) =>
+    Effect.gen(function*() {
+      const app = yield* supervise(ProcessChild.make("p", command, { ...options, ...proc }))
+      const process = yield* current
+      yield* familyOf(process, count)
+      yield* app.terminateChild("p")
+      assert.deepStrictEqual(yield* family(process), [])
+      return { pid: process.pid, warnings: lines.filter((line) => line.includes("killed")) }
+    })
+  )
+
+describe("a stop is over when all of it is gone", () => {
+  it.live("four generations of shells", () =>
+    Effect.gen(function*() {
+      const { warnings } = yield* stopped(sh("sh -c \"sh -c 'sh -c \\\"sleep 60; :\\\"; :'; :\"; :"), 5)
+      assert.deepStrictEqual(warnings, [])
+    }))
+
+  it.live("Node with a child of its own", () =>
+    stopped(node("require('child_process').spawn('sleep', ['60']); setInterval(() => {}, 1e6)"), 2))
+
+  it.live("those that left the group, the session and their parent", () =>
+    stopped(sh("(setsid sleep 61 &); (setsid sh -c 'sleep 62 & exec sleep 63' &); exec sleep 64"), 4))
+
+  const folder = mkdtempSync(`${tmpdir()}/forker-`)
+  const source = fileURLToPath(new URL("./support/forker.c", import.meta.url))
+  const hasCompiler = spawnSync("cc", ["-o", `${folder}/forker`, source]).status === 0
+
+  it.live.skipIf(!hasCompiler)(
+    "a C program with deaf descendants in sessions of their own (needs cc)",
+    () =>
+      Effect.gen(function*() {
+        const { warnings } = yield* stopped(ChildProcess.make(`${folder}/forker`, ["4"]), 5, {
+          stop: [["SIGTERM", "100 millis"]]
+        })
+        assert.match(warnings.join(), /^Warn: app\/p: .*was killed: (\d+ \(forker\)(, )?){4}$/)
+      }).pipe(Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true }))))
+  )
+
+  it.live("those that do not want to, which are named", () =>
+    Effect.gen(function*() {
+      const { pid, warnings } = yield* stopped(sh("sleep 61 & trap '' TERM; (exec sleep 62) & exec sleep 63"), 3, {
+        stop: [["SIGTERM", "100 millis"]]
+      })
+      assert.strictEqual(warnings.length, 1)
+      assert.match(
+        warnings.join(),
+        new RegExp(`^Warn: app/p: did not end when it was asked to, and was killed: .*\\b${pid} \\(sleep\\)`)
+      )
+      assert.strictEqual(warnings.join().match(/\(sleep\)/g)?.length, 2)
+    }))
+
+  it.live("one that is stopped by a signal, which is woken to hear", () =>
+    run((lines) =>
+      Effect.gen(function*() {
+        const app = yield* supervise(ProcessChild.make("p", ChildProcess.make("sleep", ["60"]), proc))
+        yield* (yield* current).signal("SIGSTOP")
+        yield* app.terminateChild("p")
+        assert.deepStrictEqual(lines.filter((line) => line.includes("killed")), [])
+      })
+    ))
+
+  it.live("a zombie that nobody reaps is nobody", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(ProcessChild.make("p", sh("sleep 0.05 & exec sleep 61"), proc))
+        const process = yield* current
+        yield* until(Effect.filterOrFail(
+          ProcessTable.all,
+          (all) => all.some(({ parent, zombie }) => parent === process.pid && zombie)
+        ))
+        yield* app.terminateChild("p")
+        assert.deepStrictEqual(yield* family(process), [])
+      })
+    ))
+
+  it.live("also when the supervisor is told to stop while the process is still starting", () =>
+    run(() =>
+      Effect.gen(function*() {
+        for (let n = 0; n < 20; n++) {
+          const app = supervise(ProcessChild.make("p", sh("sleep 60 & exec sleep 61")))
+          yield* Effect.scoped(app).pipe(Effect.timeoutOption(n % 10))
+        }
+      })
+    ))
+})
+
+describe("a stop", () => {
+  /** Says what it hears, and ends at the second request. */
+  const listening =
+    "for (const s of ['SIGINT', 'SIGTERM', 'SIGUSR2']) process.on(s, () => { console.log(s); if (s === 'SIGTERM') process.exit() }); console.log('up'); setInterval(() => {}, 1e6)"
+
+  const heard = (options: Partial<ProcessChild.ProcessOptions> & { readonly shutdown?: "brutal-kill" }) =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(ProcessChild.make("p", node(listening), { ...options, ...proc }))
+        const process = yield* current
+        yield* line(process, "up")
+        yield* app.terminateChild("p")
+        return (yield* texts(process)).slice(1)
+      })
+    )
+
+  it.live("is a SIGTERM, unless it is said otherwise", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* heard({}), ["SIGTERM"])
+    }))
+
+  it.live("is a sequence of signals, each after its wait, and ends as soon as all is gone", () =>
+    Effect.gen(function*() {
+      const stop: ReadonlyArray<KillTree.StopStep> = [
+        ["SIGUSR2", "100 millis"],
+        ["SIGINT", "100 millis"],
+        ["SIGTERM", "1 minute"],
+        ["SIGINT", "1 minute"]
+      ]
+      assert.deepStrictEqual(yield* heard({ stop }), ["SIGUSR2", "SIGINT", "SIGTERM"])
+    }))
+
+  it.live("that is brutal says nothing", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* heard({ shutdown: "brutal-kill" }), [])
+    }))
+
+  /** Who hears a SIGTERM: the leader, its child in the group, and one that has left it. */
+  const asked = (killMode: KillTree.KillMode) =>
+    run(() =>
+      Effect.gen(function*() {
+        const says = (name: string) => `trap 'echo ${name}; exit' TERM; while :; do sleep 0.02; done`
+        const script = `(${says("member")}) & setsid sh -c "${says("leaver")}" & ${says("leader")}`
+        const app = yield* supervise(
+          ProcessChild.make("p", sh(script), { killMode, stop: [["SIGTERM", "500 millis"]], ...proc })
+        )
+        const process = yield* current
+        yield* until(
+          Effect.filterOrFail(family(process), (all) => all.filter(({ name }) => name === "sh").length >= 3)
+        )
+        yield* app.terminateChild("p")
+        const words = ["leader", "leaver", "member"]
+        return (yield* texts(process)).filter((text) => words.includes(text)).toSorted()
+      })
+    )
+
+  it.live("asks all in mode tree, the group in mode group, the leader in mode leader, and kills who is left", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* asked("tree"), ["leader", "leaver", "member"])
+      assert.deepStrictEqual(yield* asked("group"), ["leader", "member"])
+      assert.deepStrictEqual(yield* asked("leader"), ["leader"])
+    }))
+})
+
+describe("a process that ends by itself", () => {
+  it.live("has nothing left of it when the next one begins", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [
+            ProcessChild.make("p", sh("(setsid sleep 61 &); sleep 62 & read x; exit 1"), {
+              stop: [["SIGTERM", "1 minute"]],
+              ...proc
+            })
+          ]
+        })
+        const first = yield* current
+        yield* familyOf(first, 3)
+        yield* first.signal("SIGKILL")
+        const second = yield* until(Effect.filterOrFail(current, ({ incarnation }) => incarnation === 2))
+        assert.deepStrictEqual(yield* family(first), [])
+        assert.notStrictEqual(second.pid, first.pid)
+        assert.strictEqual((yield* app.tree).children[0]?.restarts, 1)
+      })
+    ))
+})

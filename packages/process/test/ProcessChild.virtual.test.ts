@@ -1,0 +1,92 @@
+import { Ports, ProcessChild, ProcessExit, ProcessGuard } from "@coppice/process"
+import { TestProcess, VirtualTime } from "@coppice/testing"
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Backoff, RestartPolicy, Supervisor } from "coppice"
+import { Effect, Layer, Logger, type Scope } from "effect"
+import { ChildProcess } from "effect/process"
+import { TestClock } from "effect/testing"
+
+/** Make-believe processes need no guard. */
+const noGuard = Layer.succeed(ProcessGuard.ProcessGuard, {
+  nextMark: Effect.succeed("mark;"),
+  register: () => Effect.void,
+  release: () => Effect.void
+})
+
+const run = <A, E>(
+  scripts: TestProcess.Scripts,
+  effect: Effect.Effect<A, E, Scope.Scope | ProcessChild.Needs | TestProcess.TestProcesses>
+) => {
+  const Live = Layer.mergeAll(TestProcess.layer(scripts), Ports.Ports.layer, noGuard, Logger.layer([])).pipe(
+    Layer.provideMerge(NodeServices.layer)
+  )
+  return VirtualTime.run(Effect.provide(Effect.scoped(effect), Live))
+}
+
+const supervise = (options: Partial<ProcessChild.Options>) =>
+  Supervisor.make("app", {
+    strategy: "one-for-one",
+    intensity: 1000,
+    children: [ProcessChild.make("job", ChildProcess.make("job"), options as {})]
+  })
+
+describe("a process child, under virtual time", () => {
+  it.effect("is restarted with the waits of a policy, and fails when they are used up", () =>
+    run(
+      { job: (process) => Effect.delay(Effect.succeed(1), `${process.attempt} seconds`) },
+      Effect.gen(function*() {
+        const policy = RestartPolicy.make({ maxRestarts: 3, startupMaxRestarts: -1, initialDelayMillis: 1000 })
+        const app = yield* supervise({ policy })
+        const processes = yield* TestProcess.TestProcesses
+        const started: Array<number> = []
+        for (let second = 1; second <= 30; second++) {
+          const before = (yield* processes.all).length
+          yield* TestClock.adjust("1 second")
+          yield* VirtualTime.settle
+          if ((yield* processes.all).length > before) started.push(second)
+        }
+        // It runs for 1, 2, 3 and 4 seconds, and waits 1, 2 and 4 in between.
+        assert.deepStrictEqual(started, [2, 6, 13])
+        const [job] = (yield* app.tree).children
+        assert(job !== undefined)
+        assert.strictEqual(job.state, "failed")
+        assert(
+          job.lastExit?.reason._tag === "Failure" && job.lastExit.reason.error instanceof ProcessExit.ProcessExited
+        )
+        assert.strictEqual(job.lastExit.reason.error.code, 1)
+      })
+    ))
+
+  it.effect("is asked by each step of its stop, and killed in the end", () =>
+    run(
+      { job: (process) => Effect.andThen(process.ignore("SIGTERM", "SIGINT"), Effect.never) },
+      Effect.gen(function*() {
+        const app = yield* supervise({ stop: [["SIGINT", "3 seconds"], ["SIGTERM", "5 seconds"]] })
+        const processes = yield* TestProcess.TestProcesses
+        const [job] = yield* processes.all
+        const stopping = yield* Effect.forkChild(app.terminateChild("job"), { startImmediately: true })
+        const seen: Array<[number, string]> = []
+        for (let second = 0; second <= 8; second++) {
+          yield* VirtualTime.settle
+          const signals = yield* job!.signals
+          if (signals.length > seen.length) seen.push([second, signals.join(" ")])
+          yield* TestClock.adjust("1 second")
+        }
+        assert.deepStrictEqual(seen, [[0, "SIGINT"], [3, "SIGINT SIGTERM"], [8, "SIGINT SIGTERM SIGKILL"]])
+        yield* VirtualTime.settle
+        assert.isDefined(stopping.pollUnsafe())
+      })
+    ))
+
+  it.effect("says in a line why its process cannot be started", () =>
+    run(
+      { job: ["EAGAIN", "EMFILE", () => Effect.never] },
+      Effect.gen(function*() {
+        const processes = yield* TestProcess.TestProcesses
+        const app = yield* supervise({ backoff: Backoff.fixed("10 seconds"), restart: "permanent" }).pipe(Effect.flip)
+        assert.match(app.message, /job could not be started: .*EAGAIN/)
+        assert.deepStrictEqual(yield* processes.all, [])
+      })
+    ))
+})
