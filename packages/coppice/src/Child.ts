@@ -379,6 +379,18 @@ export const current: Effect.Effect<Current> = Effect.map(incarnation("Child.cur
 }))
 
 /**
+ * Whether the child that runs here is being killed, or will be when it is stopped, and so has no more than 100 ms for its
+ * finalizers: they ask this to do without ceremony. Outside a child it dies.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const isKilled: Effect.Effect<boolean> = Effect.map(
+  incarnation("Child.isKilled"),
+  ({ entry, left }) => entry.spec.shutdown === "brutal-kill" || left?._tag === "Killed"
+)
+
+/**
  * Tells what the snapshots of the tree are to show of this incarnation besides, such as the pid of its process. What has been
  * told before stays, unless it is told again. Outside a child it dies.
  *

@@ -18,6 +18,7 @@ import type * as Path from "effect/Path"
 import type * as PlatformError from "effect/PlatformError"
 import type * as ChildProcess from "effect/process/ChildProcess"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import type * as Scope from "effect/Scope"
 import type * as Sink from "effect/Sink"
 import { layerKept } from "./internal/kept.ts"
 import { run } from "./internal/run.ts"
@@ -171,6 +172,8 @@ class Watched extends Context.Service<Watched, {
  *
  * **Details**
  *
+ * An effect in the place of the command is run at each start, to say which it is this time.
+ *
  * Of the command its `env` counts as it does for Effect: without it the process has the environment of this program, and with
  * it that environment only if `extendEnv` is set. Variables from `envFiles` and for the port are added, unless the command has
  * them itself. `stdout` and `stderr` are read, unless they are `"inherit"` or `"ignore"`. `killSignal` and `forceKillAfter` are
@@ -219,11 +222,17 @@ class Watched extends Context.Service<Watched, {
  * @category constructors
  * @since 0.1.0
  */
-export const make = <const Id extends string, const O extends Options = {}>(
+export const make = <const Id extends string, E, R, const O extends Options = {}>(
   id: Child.ValidId<Id>,
-  command: ChildProcess.StandardCommand,
+  command: ChildProcess.StandardCommand | Effect.Effect<ChildProcess.StandardCommand, E, R>,
   options?: O
-): Child.LayerChild<Id, Given<O>, Needs | ProbesNeed<O> | RefOf<O>, SelfOf<O>, RefOf<O>> => {
+): Child.LayerChild<
+  Id,
+  Given<O>,
+  Needs | Exclude<R, Scope.Scope> | Exclude<ProbesNeed<O> | RefOf<O>, SelfOf<O>>,
+  SelfOf<O>,
+  RefOf<O>
+> => {
   // What the probes need is in the types of the child; from here on it is there.
   const given = (options ?? {}) as Options<any, never>
   const { liveness, readiness, ref, service } = given
@@ -281,11 +290,11 @@ const checkOf = (which: "readiness" | "liveness"): Effect.Effect<unknown, unknow
  * @category constructors
  * @since 0.1.0
  */
-export const task = <const Id extends string>(
+export const task = <const Id extends string, E, R>(
   id: Child.ValidId<Id>,
-  command: ChildProcess.StandardCommand,
+  command: ChildProcess.StandardCommand | Effect.Effect<ChildProcess.StandardCommand, E, R>,
   options: OfAnyChild & ProcessOptions & { readonly policy?: RestartPolicy.RestartPolicy | undefined } = {}
-): Child.Child<Id, never, Needs> => {
+): Child.Child<Id, never, Needs | Exclude<R, Scope.Scope>> => {
   const once = Effect.flatMap(run(command, options), ({ ended }) => ended)
   return Child.task<string, void, unknown, any>(
     id,

@@ -1,6 +1,6 @@
 import { type KillTree, ProcessChild, ProcessTable } from "@coppice/process"
 import { assert, describe, it } from "@effect/vitest"
-import { Supervisor } from "coppice"
+import { ExitReason, Supervisor } from "coppice"
 import { Effect } from "effect"
 import { ChildProcess } from "effect/process"
 import { spawnSync } from "node:child_process"
@@ -150,6 +150,18 @@ describe("a stop", () => {
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* heard({ shutdown: "brutal-kill" }), [])
     }))
+
+  it.live("after a kill says nothing either", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(ProcessChild.make("p", node(listening), proc))
+        const first = yield* current
+        yield* line(first, "up")
+        yield* app.exitChild("p", ExitReason.killed)
+        yield* until(Effect.filterOrFail(current, ({ incarnation }) => incarnation === 2))
+        assert.deepStrictEqual((yield* first.log.recent).filter((line) => line.incarnation === 1).length, 1)
+      })
+    ))
 
   /** Who hears a SIGTERM: the leader, its child in the group, and one that has left it. */
   const asked = (killMode: KillTree.KillMode) =>

@@ -46,6 +46,20 @@ describe("a process child", () => {
       })
     ))
 
+  it.live("may have another command at each start", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const command = Effect.map(Child.current, ({ incarnation }) =>
+          ChildProcess.make("sleep", [`${60 + incarnation}`]))
+        yield* supervise(ProcessChild.make("p", command, proc))
+        const first = yield* current
+        assert.strictEqual(first.command, "sleep 61")
+        yield* first.signal("SIGKILL")
+        yield* until(Effect.filterOrFail(current, ({ command }) =>
+          command === "sleep 62"))
+      })
+    ))
+
   it.live("can be sent a signal by who holds its handle", () =>
     run(() =>
       Effect.gen(function*() {

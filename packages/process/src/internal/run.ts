@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as PlatformError from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
-import type * as ChildProcess from "effect/process/ChildProcess"
+import * as ChildProcess from "effect/process/ChildProcess"
 import type { ChildProcessHandle } from "effect/process/ChildProcessSpawner"
 import * as Scope from "effect/Scope"
 import * as EnvFile from "../EnvFile.ts"
@@ -31,7 +31,10 @@ export interface Running {
 }
 
 /** Runs a process in the scope of an incarnation, which ends it with all that it has started. */
-export const run = Effect.fnUntraced(function*(command: ChildProcess.StandardCommand, options: Options<any, never>) {
+export const run = Effect.fnUntraced(function*<E, R>(
+  command: ChildProcess.StandardCommand | Effect.Effect<ChildProcess.StandardCommand, E, R>,
+  options: Options<any, never>
+) {
   if (platform === undefined) return yield* new UnsupportedPlatform({ platform: process.platform })
   const { incarnation, path } = yield* Child.current
   const { log, port } = yield* Kept
@@ -41,12 +44,17 @@ export const run = Effect.fnUntraced(function*(command: ChildProcess.StandardCom
   const readiness = yield* arm(options.readiness, start)
   const liveness = yield* arm(options.liveness, start)
   const files = yield* EnvFile.read(options.envFiles ?? [])
-  const prepared = prepare(command, { mark, port, files, fds: notified.fds })
+  const said = isStandard(command) ? command : yield* command
+  const prepared = prepare(said, { mark, port, files, fds: notified.fds })
   const { handle, running } = yield* begin(prepared, { start, mark, port: port?.number }, options)
   yield* notified.read(handle)
   yield* Child.describe({ pid: running.pid, ...(port === undefined ? undefined : { port: port.number }) })
   return { process: running, readiness, liveness, ended: endOf(handle, running, options.successCodes ?? [0]) }
 })
+
+// A command is an effect too, and what that answers is a process.
+const isStandard = (command: object): command is ChildProcess.StandardCommand =>
+  ChildProcess.isCommand(command) && ChildProcess.isStandardCommand(command)
 
 const arm = (probe: ProcessProbe<never> | undefined, start: Start) =>
   probe === undefined ? Effect.undefined : probe.arm(start)

@@ -1,3 +1,4 @@
+import { Child } from "coppice"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -21,7 +22,7 @@ const patienceWithPipes = Duration.seconds(1)
 /** Ends a process with all that it has started, and reads what it has said last. */
 export const stop = Effect.fnUntraced(function*(stopping: Stopping, options: Options) {
   const { handle, isOurs, process, readers } = stopping
-  const steps = options.shutdown === "brutal-kill" ? [] : options.stop ?? defaultSteps
+  const steps = (yield* Child.isKilled) ? [] : options.stop ?? defaultSteps
   if (!isOurs) yield* endByHandle(handle, steps)
   yield* endTree(process, steps, options)
   yield* Effect.timeoutOption(Effect.ignore(handle.exitCode), patienceWithPipes)
