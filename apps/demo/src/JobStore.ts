@@ -3,7 +3,7 @@
  *
  * Each incarnation that provides `JobStore.layer` opens a connection of its own. Every operation changes something in one
  * statement, or one explicit transaction, so that a crash between any two of them loses nothing. Statements are
- * synchronous and all connections live in one thread: they never wait for each other.
+ * synchronous, and those of one thread never wait for each other; another process may have to wait for some milliseconds.
  */
 import { Clock, Context, Duration, Effect, Layer, Option, Schema } from "effect"
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"

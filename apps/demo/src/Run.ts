@@ -1,4 +1,5 @@
 /** One run of the service, from the files to the summary. */
+import { ProcessChild } from "@coppice/process"
 import { SupervisionTree, Supervisor, type SupervisorError, type SupervisorEvent } from "coppice"
 import {
   Console,
@@ -157,6 +158,7 @@ export const run = Effect.fn("run")(function*(options: Options) {
   )
 
   return yield* Effect.andThen(submitFolder(options.folder), serve).pipe(
+    Effect.provide(ProcessChild.layer),
     Effect.provideService(Settings, settings),
     Effect.provide(Logger.layer([logger(options.verbose)])),
     Effect.provideService(References.MinimumLogLevel, options.verbose ? "Debug" : "Warn"),

@@ -106,7 +106,7 @@ const rules = { world, workload, invariants, eventually, limit: "10 minutes", ru
 // It asks for less of the world than the rules do.
 type Tree = Layer.Layer<App | Desk, SupervisorError.ChildStartFailed, Outside | Settings>
 
-const good: Tree = Layer.provideMerge(App.layerWith({ web }), Desk.layer)
+const good: Tree = Layer.provideMerge(App.layerWith({ web, "process-worker": Layer.empty }), Desk.layer)
 
 /** The bug: after this nobody gives the job back any more, and its result is not stored yet. */
 const acknowledgeFirst = Effect.fnUntraced(function*(claim: Claim) {
@@ -119,7 +119,10 @@ const acknowledgeFirst = Effect.fnUntraced(function*(claim: Claim) {
 
 const hasty = workersThat(workerThat(acknowledgeFirst))
 
-const planted: Tree = Layer.provideMerge(App.layerWith({ web, workers: hasty }), Desk.layer)
+const planted: Tree = Layer.provideMerge(
+  App.layerWith({ web, workers: hasty, "process-worker": Layer.empty }),
+  Desk.layer
+)
 
 describe("under chaos", () => {
   it.effect("each job is done once or parked, and none is lost", () =>

@@ -14,6 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import type * as PlatformError from "effect/PlatformError"
 import type * as ChildProcess from "effect/process/ChildProcess"
@@ -253,9 +254,13 @@ export const make = <const Id extends string, E, R, const O extends Options = {}
   }) as any
 }
 
-const checkOf = (which: "readiness" | "liveness"): Effect.Effect<unknown, unknown, Watched> =>
-  // @effect-diagnostics-next-line anyUnknownInErrorContext:off - a check may fail with anything
-  Effect.flatMap(Watched, (watched) => watched[which]?.(watched.process) ?? Effect.void)
+// A layer that a test has put in its place is ready and well as it is.
+const checkOf = (which: "readiness" | "liveness") =>
+  Effect.flatMap(Effect.serviceOption(Watched), (watched): Effect.Effect<unknown, unknown> => {
+    const check = Option.getOrUndefined(watched)?.[which]
+    // @effect-diagnostics-next-line anyUnknownInErrorContext:off - a check may fail with anything
+    return check === undefined || Option.isNone(watched) ? Effect.void : check(watched.value.process)
+  })
 
 /**
  * Creates a child that runs a process once, to its end, such as a migration: a `Child.task`. It has started when the process has

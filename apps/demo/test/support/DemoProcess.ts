@@ -43,5 +43,5 @@ export const start = Effect.fnUntraced(function*(...args: ReadonlyArray<string>)
     stdout: Fiber.join(stdout),
     stderr: Fiber.join(stderr)
   })
-  return { url: Deferred.await(listening), stop: handle.kill(), end }
+  return { url: Deferred.await(listening), stop: handle.kill(), pid: handle.pid, end }
 })
