@@ -273,7 +273,7 @@ describe("demo", () => {
 
   it.live("survives chaos and ends with a summary that adds up", () =>
     Effect.gen(function*() {
-      const demo = yield* start("--for", "2s", "--chaos", "--seed", "1", "--port", "0")
+      const demo = yield* start("--for", "3s", "--chaos", "--seed", "1", "--port", "0")
       const end = yield* demo.end
 
       const crashes = end.stdout.filter((line) => line.startsWith("chaos: ")).length
@@ -282,7 +282,7 @@ describe("demo", () => {
       assert.strictEqual(end.exitCode, 0)
       assert.strictEqual(end.stdout.at(-1), "stopped")
       assert.isAbove(crashes, 5)
-      assert(end.stdout.some((line) => /app\/process-worker .*was ended by SIGKILL; it is restarted$/.test(line)))
+      assert(end.stdout.some((line) => /app\/process-worker .*was ended by SIGKILL/.test(line)))
       assert.isAbove(submitted, 20)
       assert.strictEqual(parts.reduce((total, part) => total + part, 0), submitted)
     }).pipe(Effect.provide(services)), 10_000)
