@@ -6,6 +6,7 @@
 export * as EnvFile from "./EnvFile.ts"
 export * as KillTree from "./KillTree.ts"
 export * as LogFile from "./LogFile.ts"
+export * as PidFile from "./PidFile.ts"
 export * as Ports from "./Ports.ts"
 export * as ProcessGuard from "./ProcessGuard.ts"
 export * as ProcessIdentity from "./ProcessIdentity.ts"
