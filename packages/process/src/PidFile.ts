@@ -73,6 +73,20 @@ export interface Options {
   readonly command?: string | undefined
 }
 
+/**
+ * The pid file of this process.
+ *
+ * - `record`: what it says.
+ * - `setPort`: writes where the process listens, where that is known later than the file is made.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PidFile {
+  readonly record: Effect.Effect<Record>
+  readonly setPort: (port: number) => Effect.Effect<void, PidFileFailed>
+}
+
 const about = { path: Schema.String, ...Record.fields }
 
 const nameOf = (path: string): string => basename(path, ".pid")
@@ -204,16 +218,23 @@ export const acquire: (
   path: string,
   options?: Options
 ) => Effect.Effect<
-  Record,
+  PidFile,
   AlreadyRunning | PidFileFailed,
   FileSystem.FileSystem | Path.Path | Scope.Scope
 > = Effect.fnUntraced(function*(path: string, options: Options = {}) {
   const absolute = (yield* Path.Path).resolve(path)
   const file = yield* open(absolute)
-  const record = yield* describe(options)
-  const text = `${encode(record)}\n`
-  yield* Effect.acquireRelease(claim(file, absolute, text), () => release(file, absolute, text))
-  return record
+  let record: Record = yield* describe(options)
+  yield* Effect.acquireRelease(
+    claim(file, absolute, textOf(record)),
+    () => Effect.suspend(() => release(file, absolute, textOf(record)))
+  )
+  const replace = Effect.fnUntraced(function*(next: Record) {
+    const isOurs = yield* Effect.mapError(file.replace(textOf(record), textOf(next)), failed(absolute))
+    if (!isOurs) return yield* new PidFileFailed({ path: absolute, problem: "it is another's by now" })
+    record = next
+  }, Effect.uninterruptible)
+  return { record: Effect.sync(() => record), setPort: (port) => Effect.suspend(() => replace({ ...record, port })) }
 })
 
 /**
@@ -331,6 +352,8 @@ const problemOf = ({ message, reason }: PlatformError): string =>
 const failed = (path: string) => (error: PlatformError) => new PidFileFailed({ path, problem: problemOf(error) })
 
 const encode = Schema.encodeSync(Schema.fromJsonString(Record))
+
+const textOf = (record: Record): string => `${encode(record)}\n`
 
 const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Record))
 

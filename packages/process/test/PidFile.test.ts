@@ -1,6 +1,6 @@
 import { PidFile, ProcessIdentity } from "@coppice/process"
 import { assert, describe, it, vi } from "@effect/vitest"
-import { Effect, FileSystem, Option, Queue, Scope } from "effect"
+import { Effect, Exit, FileSystem, Option, Queue, Scope } from "effect"
 import { spawn } from "node:child_process"
 import { userInfo } from "node:os"
 import { FaultyFiles, withFolder } from "./support/files.ts"
@@ -27,6 +27,9 @@ const put = (path: string, content: unknown) =>
     FileSystem.FileSystem,
     (files) => files.writeFileString(path, typeof content === "string" ? content : JSON.stringify(content))
   )
+
+const recordOf = <E, R>(acquire: Effect.Effect<PidFile.PidFile, E, R>) =>
+  Effect.flatMap(acquire, ({ record }) => record)
 
 /** A process that lives until the scope closes. */
 const sleeper = Effect.acquireRelease(
@@ -55,7 +58,8 @@ describe("PidFile.acquire", () => {
         const files = yield* FileSystem.FileSystem
         const [run, path] = [`${folder}/a/run`, `${folder}/a/run/shop.pid`]
         const scope = yield* Scope.make()
-        const record = yield* Scope.provide(PidFile.acquire(path, { port: 8080 }), scope)
+        const { record: current } = yield* Scope.provide(PidFile.acquire(path, { port: 8080 }), scope)
+        const record = yield* current
         assert.deepStrictEqual(record, {
           version: 1,
           id: record.id!,
@@ -68,7 +72,7 @@ describe("PidFile.acquire", () => {
         assert.deepStrictEqual(yield* contents(run), { "shop.pid": `${JSON.stringify(record)}\n` })
         const umask = process.umask()
         assert.deepStrictEqual([yield* modeOf(path), yield* modeOf(run)], [0o644 & ~umask, 0o755 & ~umask])
-        yield* Scope.close(scope, Effect.runSync(Effect.exit(Effect.void)))
+        yield* Scope.close(scope, Exit.void)
         assert.deepStrictEqual(yield* files.readDirectory(run), [])
       })
     ))
@@ -77,7 +81,7 @@ describe("PidFile.acquire", () => {
     withFolder((folder) =>
       Effect.gen(function*() {
         const path = `${folder}/shop.pid`
-        const record = yield* PidFile.acquire(path, { owner: "alice", port: 8080, command: "shop serve" })
+        const record = yield* recordOf(PidFile.acquire(path, { owner: "alice", port: 8080, command: "shop serve" }))
         const before = yield* contents(folder)
         const error = yield* Effect.flip(
           Effect.scoped(PidFile.acquire(`${folder}/../${folder.split("/").at(-1)}/shop.pid`))
@@ -104,7 +108,7 @@ describe("PidFile.acquire", () => {
         Effect.gen(function*() {
           const stale = yield* make
           yield* put(`${folder}/shop.pid`, { ...stale, owner: "alice" })
-          const record = yield* PidFile.acquire(`${folder}/shop.pid`)
+          const record = yield* recordOf(PidFile.acquire(`${folder}/shop.pid`))
           assert.deepStrictEqual(yield* contents(folder), { "shop.pid": `${JSON.stringify(record)}\n` })
           assert.deepStrictEqual(yield* Queue.clear(messages), [
             `Info: /shop.pid was left behind by pid ${stale.pid}, which has ended`
@@ -134,7 +138,7 @@ describe("PidFile.acquire", () => {
         for (const pid of [(yield* ended).pid, process.pid]) {
           const path = `${folder}/${pid}.pid`
           yield* put(path, `${pid}\n`)
-          const record = yield* PidFile.acquire(path)
+          const record = yield* recordOf(PidFile.acquire(path))
           assert.deepStrictEqual((yield* contents(folder))[`${pid}.pid`], `${JSON.stringify(record)}\n`)
         }
       })
@@ -148,7 +152,7 @@ describe("PidFile.acquire", () => {
         const foreign = [torn, "", "0", "-1", `{"pid":0}`, "hello"]
         for (const text of foreign) {
           yield* put(path, text)
-          const record = yield* Effect.scoped(PidFile.acquire(path))
+          const record = yield* Effect.scoped(recordOf(PidFile.acquire(path)))
           assert.strictEqual(record.pid, process.pid)
         }
         assert.deepStrictEqual(
@@ -174,6 +178,34 @@ describe("PidFile.acquire", () => {
         assert.deepStrictEqual(yield* Queue.clear(messages), [
           "Warn: the pid file /shop.pid is another's by now: it was left alone"
         ])
+      })
+    ))
+
+  it.effect("can be told the port later, and is removed all the same", () =>
+    withFolder((folder) =>
+      Effect.gen(function*() {
+        const path = `${folder}/shop.pid`
+        const scope = yield* Scope.make()
+        const file = yield* Scope.provide(PidFile.acquire(path), scope)
+        const before = yield* file.record
+        yield* file.setPort(8080)
+        assert.deepStrictEqual(yield* file.record, { ...before, port: 8080 })
+        assert.deepStrictEqual(yield* PidFile.read(path), Option.some({ record: yield* file.record, isAlive: true }))
+        assert.deepStrictEqual(yield* modeOf(path), 0o644 & ~process.umask())
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(yield* contents(folder), {})
+      })
+    ))
+
+  it.effect("does not write the port into what is another's", () =>
+    withFolder((folder) =>
+      Effect.gen(function*() {
+        const path = `${folder}/shop.pid`
+        const file = yield* PidFile.acquire(path)
+        yield* put(path, "other")
+        const error = yield* Effect.flip(file.setPort(8080))
+        assert.strictEqual(error.message, `the pid file ${path} cannot be used: it is another's by now`)
+        assert.deepStrictEqual(yield* contents(folder), { "shop.pid": "other" })
       })
     ))
 
@@ -212,7 +244,7 @@ describe("PidFile.read", () => {
       Effect.gen(function*() {
         const path = `${folder}/shop.pid`
         assert.deepStrictEqual(yield* PidFile.read(path), Option.none())
-        const record = yield* PidFile.acquire(path)
+        const record = yield* recordOf(PidFile.acquire(path))
         assert.deepStrictEqual(yield* PidFile.read(path), Option.some({ record, isAlive: true }))
         const stale = { pid: process.pid, startTime: "before", owner: "alice" }
         yield* put(path, stale)

@@ -40,13 +40,18 @@ export class SoleFile {
 
   /** Tries to have the file, with this text. */
   claim(text: string): Effect.Effect<Claim, PlatformError> {
-    const own = `${this.path}.new-${digest(text)}`
-    return Effect.ensuring(
-      Effect.andThen(
-        this.files.writeFileString(own, text, { flag: "wx", mode: 0o644 }),
-        this.compete(own, text)
-      ),
-      Effect.ignore(this.files.remove(own, { force: true }))
+    return this.withNew(text, (own) => this.compete(own, text))
+  }
+
+  /** Writes another text where this one is. False: it is not. */
+  replace(text: string, next: string): Effect.Effect<boolean, PlatformError> {
+    return this.withNew(
+      next,
+      (own) =>
+        Effect.flatMap(
+          this.read(this.path),
+          (found) => found === text ? Effect.as(this.files.rename(own, this.path), true) : Effect.succeed(false)
+        )
     )
   }
 
@@ -58,6 +63,15 @@ export class SoleFile {
   /** The text of a file, none if there is no file. */
   read(name: string): Effect.Effect<string | undefined, PlatformError> {
     return Effect.catchIf(this.files.readFileString(name), is("NotFound"), () => Effect.undefined)
+  }
+
+  /** With a file of its own that has the text, so that nobody ever reads half of it. */
+  private withNew<A>(text: string, use: (own: string) => Effect.Effect<A, PlatformError>) {
+    const own = `${this.path}.new-${digest(text)}`
+    return Effect.ensuring(
+      Effect.andThen(this.files.writeFileString(own, text, { flag: "wx", mode: 0o644 }), use(own)),
+      Effect.ignore(this.files.remove(own, { force: true }))
+    )
   }
 
   private readonly compete = Effect.fnUntraced(function*(this: SoleFile, own: string, text: string) {
