@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Daemon from "./Daemon.ts"
 export * as EnvFile from "./EnvFile.ts"
 export * as KillTree from "./KillTree.ts"
 export * as LogFile from "./LogFile.ts"
