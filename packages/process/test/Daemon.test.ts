@@ -137,8 +137,12 @@ describe("a daemon at a terminal", { timeout: 30_000 }, () => {
   const inTerminal = (pidFile: { readonly path: string }) =>
     Started.make(["script", "-qfc", commandOf({ pidFile }).map((word) => `'${word}'`).join(" "), "/dev/null"])
 
+  /** What its pid file says. It is killed in the end, as it would outlive its terminal if it heard no signal. */
   const recordOf = (pidFile: { readonly path: string }) =>
-    Effect.map(PidFile.read(pidFile.path), (found) => Option.getOrThrow(found).record)
+    Effect.acquireRelease(
+      Effect.map(PidFile.read(pidFile.path), (found) => Option.getOrThrow(found).record),
+      (record) => Effect.sync(() => ProcessIdentity.signal(record, "SIGKILL"))
+    )
 
   it.live("says how to force it", () =>
     inFolder((pidFile) =>
