@@ -3,9 +3,11 @@
  *
  * @since 0.1.0
  */
+export * as Daemon from "./Daemon.ts"
 export * as EnvFile from "./EnvFile.ts"
 export * as KillTree from "./KillTree.ts"
 export * as LogFile from "./LogFile.ts"
+export * as PidFile from "./PidFile.ts"
 export * as Ports from "./Ports.ts"
 export * as ProcessChild from "./ProcessChild.ts"
 export * as ProcessExit from "./ProcessExit.ts"
