@@ -10,7 +10,6 @@ import { constants, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } fr
 import { Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { clearTimeout, setTimeout } from "node:timers"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import { type Peer, peers } from "./peers.ts"
@@ -57,18 +56,16 @@ class Measured {
   }
 
   /** Waits for a process, the first or the next. */
-  started(): Promise<void> {
-    if (this.pid !== undefined) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`${this.peer.name} started nothing within 20 s`)),
-        20_000
-      )
-      this.onPid = () => {
-        clearTimeout(timer)
-        resolve()
-      }
+  async started(): Promise<void> {
+    if (this.pid !== undefined) return
+    const patience = new AbortController()
+    const told = new Promise<void>((resolve) => {
+      this.onPid = resolve
     })
+    const late = sleep(20_000, undefined, { signal: patience.signal }).then(() => {
+      throw new Error(`${this.peer.name} started nothing within 20 s`)
+    })
+    await Promise.race([told, late]).finally(() => patience.abort())
   }
 
   async kill(): Promise<void> {
