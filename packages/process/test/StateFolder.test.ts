@@ -301,7 +301,13 @@ describe("what a program has left behind", () => {
         yield* shell("exec sleep 63", `${mark}.2;`)
         const [marked] = yield* sleeping(`${mark}.2;`, 1)
         const identity = ProcessIdentity.of(recorded.pid) as StateFolder.ProcessRecord["identity"]
-        yield* folderWith(folder, filesOf(programRecord(mark, gone), processRecord(mark, identity, gone)))
+        const records = [
+          programRecord(mark, gone),
+          processRecord(mark, identity, gone),
+          // Of one that had its pid before.
+          { ...processRecord(mark, { ...identity, startTime: "before" }, gone), mark: `${mark}.3;` }
+        ]
+        yield* folderWith(folder, filesOf(...records))
         const state = yield* StateFolder.open(folder, randomUUID())
         assert.isDefined(state)
         assert.deepStrictEqual([yield* living(mark), yield* living(other)], [[], []])

@@ -17,14 +17,19 @@ const patienceWithKernel = Duration.seconds(2)
 export class Family {
   /** Those that live, as of the last look. */
   living: ReadonlyArray<ProcessTable.Entry> = []
-  private readonly leaders: ReadonlyMap<number, string | undefined>
+  private readonly leaders: ReadonlySet<number>
   private readonly marks: ReadonlyArray<string>
-  private readonly known = new Map<number, string>()
+  /** Of whom is known who they are, and of whom the pid has to do. */
+  private readonly known = new Set<string>()
+  private readonly pids = new Set<number>()
 
   constructor(leaders: ReadonlyArray<ProcessIdentity.ProcessIdentity>, marks: ReadonlyArray<string>) {
-    this.leaders = new Map(leaders.map(({ pid, startTime }) => [pid, startTime]))
+    this.leaders = new Set(leaders.map(({ pid }) => pid))
     this.marks = marks
-    for (const { pid, startTime } of leaders) if (startTime !== undefined) this.known.set(pid, startTime)
+    for (const { pid, startTime } of leaders) {
+      if (startTime === undefined) this.pids.add(pid)
+      else this.known.add(`${pid} ${startTime}`)
+    }
   }
 
   /** Looks who belongs to them now. */
@@ -37,7 +42,7 @@ export class Family {
       (pid) => this.leaders.has(pid),
       (entry) => this.isKnown(entry) || marked.has(entry.pid)
     )
-    for (const { pid, startTime } of members) this.known.set(pid, startTime)
+    for (const { pid, startTime } of members) this.known.add(`${pid} ${startTime}`)
     this.living = members.filter(({ zombie }) => !zombie)
   })
 
@@ -79,6 +84,6 @@ export class Family {
   )
 
   private isKnown({ pid, startTime }: ProcessTable.Entry): boolean {
-    return this.known.get(pid) === startTime || this.leaders.has(pid) && this.leaders.get(pid) === undefined
+    return this.known.has(`${pid} ${startTime}`) || this.pids.has(pid)
   }
 }

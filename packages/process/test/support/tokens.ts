@@ -11,7 +11,8 @@ const program = fileURLToPath(new URL("./guarded.ts", import.meta.url))
  * A program under a guard, once it is up: all it starts, and its guard, have the token in their environment. When the scope
  * closes nobody is left that has it.
  */
-export const guarded = (token: string, plan: Plan) => Effect.acquireRelease(start(token, plan), () => killAll(token))
+export const guarded = (token: string, plan: Plan) =>
+  Effect.acquireRelease(start(token, plan), () => killAll((found) => found === token))
 
 const start = (token: string, plan: Plan) =>
   Effect.callback<ChildProcess>((resume) => {
@@ -23,9 +24,10 @@ const start = (token: string, plan: Plan) =>
     child.stdout.on("data", (chunk) => String(chunk).endsWith("up\n") && resume(Effect.succeed(child)))
   })
 
-const killAll = (token: string) =>
+/** Kills whoever has such a token. */
+export const killAll = (isMeant: (token: string) => boolean) =>
   Effect.sync(() => {
-    for (const pid of withToken(token)) ProcessIdentity.signal({ pid }, "SIGKILL")
+    for (const { pid, token } of withTokens()) if (isMeant(token)) ProcessIdentity.signal({ pid }, "SIGKILL")
   })
 
 /** Those that have the variable `TEST_TOKEN` in their environment, the guards included, with what it is. */
