@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Family } from "./internal/family.ts"
@@ -98,9 +98,6 @@ export class StillAlive extends Schema.TaggedError<StillAlive>()("StillAlive", {
  */
 export const defaultSteps: ReadonlyArray<StopStep> = [["SIGTERM", "10 seconds"]]
 
-/** How long the kernel has to take away what was killed. */
-const patienceWithKernel = Duration.seconds(2)
-
 /**
  * Ends a process with all that it has started, and answers when all of it is gone.
  *
@@ -109,15 +106,7 @@ const patienceWithKernel = Duration.seconds(2)
  */
 export const killTree = Effect.fnUntraced(function*(leader: ProcessIdentity, options: Options = {}) {
   const { mark, mode = "tree", steps = defaultSteps } = options
-  const family = new Family(leader, mark)
-  yield* family.look
-  for (const [signal, wait] of steps) {
-    family.signal(signal, mode)
-    if (yield* family.isGone(wait)) return { killed: [] } satisfies Report
-  }
-  const killed = family.living.map(({ name, pid, startTime }) => ({ pid, startTime, name }))
-  if (yield* family.isGone(patienceWithKernel, () => family.signal("SIGKILL", "tree"))) {
-    return { killed } satisfies Report
-  }
-  return yield* new StillAlive({ processes: family.living.map(({ name, pid }) => ({ pid, name })) })
+  const { killed, left } = yield* new Family([leader], mark === undefined ? [] : [mark]).end(steps, mode)
+  if (left.length > 0) return yield* new StillAlive({ processes: left.map(({ name, pid }) => ({ pid, name })) })
+  return { killed: killed.map(({ name, pid, startTime }) => ({ pid, startTime, name })) } satisfies Report
 })

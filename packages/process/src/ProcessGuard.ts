@@ -9,7 +9,9 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import type * as Path from "effect/Path"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -17,6 +19,7 @@ import { randomUUID } from "node:crypto"
 import { fileURLToPath } from "node:url"
 import { markerName, markOf } from "./internal/marker.ts"
 import type { ProcessIdentity } from "./ProcessIdentity.ts"
+import * as StateFolder from "./StateFolder.ts"
 
 /**
  * A process that is not to outlive this program.
@@ -59,17 +62,44 @@ export class ProcessGuard extends Context.Service<ProcessGuard, {
     ProcessGuard,
     Effect.suspend(() => {
       const guard = new Guard()
-      const keep = guard.run.pipe(
-        Effect.tapError(({ message }) => Effect.logWarning(message)),
-        Effect.retry(Schedule.spaced(pauseBeforeRestart))
-      )
-      return Effect.as(Effect.forkScoped(keep, { startImmediately: true }), {
-        nextMark: Effect.sync(() => guard.nextMark()),
+      return Effect.as(guard.keep, {
+        nextMark: guard.nextMark,
         register: (process: GuardedProcess) => Effect.sync(() => guard.register(process)),
-        release: (identity: ProcessIdentity) => Effect.sync(() => guard.release(identity))
+        release: (identity: ProcessIdentity) => Effect.sync(() => void guard.release(identity))
       })
     })
   )
+
+  /**
+   * As `layer`, with a folder for the case that the guard dies as well: before anything is started what earlier programs have
+   * left behind is ended. What is registered is recorded, as long as it is. See `StateFolder`.
+   *
+   * @since 0.1.0
+   */
+  static readonly layerState = (
+    folder: string
+  ): Layer.Layer<ProcessGuard, StateFolder.StateFolderUnusable, FileSystem.FileSystem | Path.Path> =>
+    Layer.effect(
+      ProcessGuard,
+      Effect.gen(function*() {
+        const guard = new Guard()
+        const state = yield* StateFolder.open(folder, guard.mark)
+        yield* guard.keep
+        return {
+          nextMark: guard.nextMark,
+          register: (process: GuardedProcess) =>
+            Effect.suspend(() => {
+              guard.register(process)
+              return state.add(process)
+            }),
+          release: (identity: ProcessIdentity) =>
+            Effect.suspend(() => {
+              const process = guard.release(identity)
+              return process === undefined ? Effect.void : state.remove(process)
+            })
+        }
+      })
+    )
 }
 
 class GuardEnded extends Schema.TaggedError<GuardEnded>()("GuardEnded", { why: Schema.String }) {
@@ -79,60 +109,89 @@ class GuardEnded extends Schema.TaggedError<GuardEnded>()("GuardEnded", { why: S
 }
 
 const pauseBeforeRestart = Duration.millis(100)
+/** How long it may take it to end when all is in order, before it is killed. */
+const patienceWithGuard = Duration.seconds(1)
 
 // Beside this file, whether it is run as it is or compiled.
 const program = fileURLToPath(
   new URL(`./internal/guardMain${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url)
 )
 
-const lineOf = ({ pid, startTime }: ProcessIdentity): string =>
-  startTime === undefined ? `+ ${pid}\n` : `+ ${pid} ${startTime}\n`
+const nameOf = ({ pid, startTime }: ProcessIdentity): string => `${pid} ${startTime}`
 
 class Guard {
   readonly mark = randomUUID()
-  private readonly registered = new Map<number, ProcessIdentity>()
+  private readonly registered = new Map<string, GuardedProcess>()
   private process: ChildProcess | undefined = undefined
   private marks = 0
 
-  nextMark(): string {
-    return markOf(this.mark, ++this.marks)
+  readonly nextMark = Effect.sync(() => markOf(this.mark, ++this.marks))
+
+  register(process: GuardedProcess): void {
+    const name = nameOf(process.identity)
+    this.registered.set(name, process)
+    this.tell(`+ ${name}\n`)
   }
 
-  register({ identity }: GuardedProcess): void {
-    this.registered.set(identity.pid, identity)
-    this.tell(lineOf(identity))
+  release(identity: ProcessIdentity): GuardedProcess | undefined {
+    const name = nameOf(identity)
+    const process = this.registered.get(name)
+    this.registered.delete(name)
+    this.tell(`- ${name}\n`)
+    return process
   }
 
-  release({ pid }: ProcessIdentity): void {
-    this.registered.delete(pid)
-    this.tell(`- ${pid}\n`)
-  }
+  /** Starts the guard, which knows from then on whom to end. Ends when the guard does, and says why. */
+  private readonly run: Effect.Effect<never, GuardEnded> = Effect.try({
+    try: () => this.process = start(this.mark, this.registered.keys()),
+    catch: (error) => new GuardEnded({ why: String(error) })
+  }).pipe(Effect.flatMap(endOf))
 
-  /** Starts the guard and tells it all it has to know. Ends when the guard does, and says why. */
-  readonly run: Effect.Effect<never, GuardEnded> = Effect.callback((resume) => {
-    const { [markerName]: _, ...env } = process.env
-    const guard = spawn(process.execPath, [program, this.mark], {
-      detached: true,
-      env,
-      stdio: ["pipe", "ignore", "ignore"]
-    })
-    this.process = guard
-    const ended = (why: string) => resume(Effect.fail(new GuardEnded({ why })))
-    guard.on("error", (error) => ended(error.message))
-    guard.on("exit", (code, signal) => ended(signal ?? `exit code ${code}`))
-    guard.stdin.on("error", () => {}) // the same as its end, which is told above
-    // It is no reason for this program to go on.
-    guard.unref()
-    for (const identity of this.registered.values()) this.tell(lineOf(identity))
-    return Effect.callback<void>((done) => {
-      guard.removeAllListeners("exit")
-      if (guard.exitCode !== null || guard.signalCode !== null) return done(Effect.void)
-      guard.on("exit", () => done(Effect.void))
-      guard.stdin.end("bye\n")
-    })
-  })
+  /** Sees to it that there is a guard as long as the scope is open. */
+  readonly keep = Effect.suspend(() =>
+    Effect.forkScoped(
+      this.run.pipe(
+        Effect.tapError(({ message }) => Effect.logWarning(message)),
+        Effect.retry(Schedule.spaced(pauseBeforeRestart))
+      ),
+      { startImmediately: true }
+    )
+  )
 
   private tell(line: string): void {
     this.process?.stdin?.write(line)
   }
 }
+
+/** The guard, which has what it needs of this program and no more: not its folder, not the mark that it may itself bear. */
+const start = (mark: string, registered: Iterable<string>): ChildProcess => {
+  const { [markerName]: _mark, NODE_OPTIONS: _options, ...env } = process.env
+  const guard = spawn(process.execPath, [program, mark, ...registered], {
+    cwd: "/",
+    detached: true,
+    env,
+    stdio: ["pipe", "ignore", "ignore"]
+  })
+  // It is no reason for this program to go on.
+  guard.unref()
+  return guard
+}
+
+/** Waits for the end of the guard, and says why. Interrupted, it tells the guard that all is in order. */
+const endOf = (guard: ChildProcess): Effect.Effect<never, GuardEnded> =>
+  Effect.callback((resume) => {
+    const ended = (why: string) => resume(Effect.fail(new GuardEnded({ why })))
+    guard.on("error", (error) => ended(error.message))
+    guard.on("exit", (code, signal) => ended(signal ?? `exit code ${code}`))
+    guard.stdin?.on("error", () => {}) // the same as its end, which is told above
+    return Effect.andThen(
+      Effect.sync(() => guard.stdin?.end("bye\n")),
+      Effect.timeoutOption(exitOf(guard), patienceWithGuard)
+    ).pipe(Effect.andThen(Effect.sync(() => guard.kill("SIGKILL"))))
+  })
+
+const exitOf = (guard: ChildProcess): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (guard.pid === undefined || guard.exitCode !== null || guard.signalCode !== null) return resume(Effect.void)
+    guard.on("exit", () => resume(Effect.void))
+  })

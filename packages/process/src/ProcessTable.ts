@@ -51,14 +51,14 @@ const reading = <A>(
 export const all: Effect.Effect<ReadonlyArray<Entry>, UnsupportedPlatform> = reading((platform) => platform.all())
 
 /**
- * The pids of those that have this text in the value of the variable `COPPICE_SUPERVISOR`, as far as their environment can
+ * The pids of those that have one of these texts in the value of the variable `COPPICE_SUPERVISOR`, as far as their environment can
  * be read.
  *
  * @category reading
  * @since 0.1.0
  */
-export const marked = (marker: string): Effect.Effect<ReadonlyArray<number>, UnsupportedPlatform> =>
-  reading((platform) => platform.marked(marker))
+export const marked = (...texts: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<number>, UnsupportedPlatform> =>
+  reading((platform) => platform.marked(texts))
 
 /**
  * Those whose line of parents leads to one of these pids, the pids themselves included, each before its children.
@@ -100,4 +100,4 @@ export const family: (
   table: ReadonlyArray<Entry>,
   leader: number,
   isSurely: (entry: Entry) => boolean
-) => ReadonlyArray<Entry> = table.familyOf
+) => ReadonlyArray<Entry> = (entries, leader, isSurely) => table.familyOf(entries, (pid) => pid === leader, isSurely)

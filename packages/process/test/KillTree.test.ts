@@ -1,7 +1,7 @@
 import { KillTree, ProcessIdentity, ProcessTable } from "@coppice/process"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
-import { living, livingOf, markOfTest, shell } from "./support/family.ts"
+import { living, livingOf, markOfTest, shell, sleeping } from "./support/family.ts"
 
 const entry = (pid: number, parent: number, more: Partial<ProcessTable.Entry> = {}): ProcessTable.Entry => ({
   pid,
@@ -83,7 +83,7 @@ describe("killTree", () => {
     Effect.gen(function*() {
       const mark = markOfTest()
       const leader = yield* shell("sleep 61 & trap '' TERM INT; (exec sleep 62) & exec sleep 63", mark)
-      const all = yield* livingOf(mark, 3)
+      const all = yield* sleeping(mark, 3)
       const { killed } = yield* KillTree.killTree(ProcessIdentity.of(leader.pid), {
         mark,
         steps: [["SIGTERM", "100 millis"], ["SIGINT", "100 millis"]]
@@ -93,7 +93,7 @@ describe("killTree", () => {
         killed.toSorted((a, b) => a.pid - b.pid),
         [
           ...all.filter(({ pid }) => pid === leader.pid),
-          ...all.toSorted((a, b) => a.pid - b.pid).slice(-1)
+          ...all.slice(-1)
         ].map(({ pid, startTime }) => ({ pid, startTime, name: "sleep" }))
       )
       assert.deepStrictEqual(yield* living(mark), [])
@@ -112,6 +112,20 @@ describe("killTree", () => {
         assert.deepStrictEqual(yield* living(mark), [])
       }
       assert.deepStrictEqual(killed, { tree: 0, group: 1, leader: 2 })
+    }))
+
+  it.live("fails with the names of those that even then do not end", () =>
+    Effect.gen(function*() {
+      const mark = markOfTest()
+      const { pid } = yield* shell("exec sleep 60", mark)
+      yield* sleeping(mark, 1)
+      const deaf = vi.spyOn(process, "kill").mockImplementation(() => true)
+      const error = yield* KillTree.killTree(ProcessIdentity.of(pid), { mark, steps: [["SIGTERM", "10 millis"]] }).pipe(
+        Effect.flip,
+        Effect.ensuring(Effect.sync(() => deaf.mockRestore()))
+      )
+      assert.deepStrictEqual(error, new KillTree.StillAlive({ processes: [{ pid, name: "sleep" }] }))
+      assert.strictEqual(error.message, `killed, but still there: ${pid} (sleep)`)
     }))
 
   it.live("wakes those that are stopped, or they would not hear", () =>

@@ -1,50 +1,37 @@
+import { ProcessGuard } from "@coppice/process"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule } from "effect"
-import { type ChildProcess, spawn } from "node:child_process"
-import { readdirSync, readFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
+import { Effect, FileSystem } from "effect"
+import { readFileSync } from "node:fs"
 import { markOfTest } from "./support/family.ts"
-
-const program = fileURLToPath(new URL("./support/guarded.ts", import.meta.url))
-
-/** A program under a guard, once it is up: all it starts, and its guard, have the token in their environment. */
-const guarded = (token: string, ...scripts: ReadonlyArray<string>) =>
-  Effect.callback<ChildProcess>((resume) => {
-    const child = spawn(process.execPath, ["--conditions=@coppice/source", program, ...scripts], {
-      env: { ...process.env, TEST_TOKEN: token },
-      stdio: ["ignore", "pipe", "inherit"]
-    })
-    child.stdout.once("data", () => resume(Effect.succeed(child)))
-  })
-
-/** The pids of those that have the token in their environment, the guards included. */
-const withToken = (token: string): ReadonlyArray<number> =>
-  readdirSync("/proc").filter((name) => /^\d+$/.test(name)).filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/environ`, "latin1").includes(`TEST_TOKEN=${token}`)
-    } catch {
-      return false
-    }
-  }).map(Number)
-
-const allGone = (token: string) =>
-  Effect.suspend(() => {
-    const left = withToken(token)
-    return left.length === 0 ? Effect.void : Effect.fail(left)
-  })
-
-/** Fails with those that are left after a while: two seconds are promised, where the machine has time. */
-const goneInTime = (token: string) =>
-  allGone(token).pipe(Effect.retry(Schedule.spaced("20 millis").pipe(Schedule.upTo({ duration: "10 seconds" }))))
+import { withFolder } from "./support/files.ts"
+import { goneInTime, guarded, untilTokens, withToken } from "./support/tokens.ts"
 
 const stubborn = "trap '' TERM INT HUP; sleep 64; sleep 65"
 const leaver = "(setsid sh -c 'sleep 66 & sleep 67' &); sleep 68"
+/** Nothing is left in its environment but what the test needs. */
+const bare = "exec env -i TEST_TOKEN=$TEST_TOKEN"
 
-describe("ProcessGuard", () => {
+const isGuard = (pid: number): boolean => readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("guardMain")
+
+const recordsIn = (folder: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (files) => files.readDirectory(`${folder}/processes`))
+
+/** Ends when all that have the token, the program and its guard included, are so many, one of them a guard. */
+const upTo = (token: string, count: number) => untilTokens(token, (pids) => pids.length === count && pids.some(isGuard))
+
+describe("ProcessGuard.layer", () => {
   it.live("ends everything within two seconds when its program is killed", () =>
     Effect.gen(function*() {
       const token = markOfTest()
-      const child = yield* guarded(token, stubborn, leaver, "sleep 69")
+      const child = yield* guarded(token, { registered: [stubborn, leaver, "sleep 69"] })
+      child.kill("SIGKILL")
+      yield* goneInTime(token)
+    }), 20_000)
+
+  it.live("ends what was not registered yet, by its mark", () =>
+    Effect.gen(function*() {
+      const token = markOfTest()
+      const child = yield* guarded(token, { unregistered: [stubborn, leaver, "sleep 69"] })
       child.kill("SIGKILL")
       yield* goneInTime(token)
     }), 20_000)
@@ -52,26 +39,94 @@ describe("ProcessGuard", () => {
   it.live("ends what cleared its environment, as long as its parents live", () =>
     Effect.gen(function*() {
       const token = markOfTest()
-      const child = yield* guarded(token, "env -i TEST_TOKEN=$TEST_TOKEN sleep 64; :")
+      const child = yield* guarded(token, { unregistered: ["env -i TEST_TOKEN=$TEST_TOKEN sleep 64; :"] })
       child.kill("SIGKILL")
       yield* goneInTime(token)
+    }), 20_000)
+
+  it.live(
+    "ends what cleared its environment and lost its parents, as long as it is in the group of a registered one",
+    () =>
+      Effect.gen(function*() {
+        const token = markOfTest()
+        const child = yield* guarded(token, { registered: [`(${bare} sleep 64 &); ${bare} sleep 65`] })
+        yield* upTo(token, 4)
+        child.kill("SIGKILL")
+        yield* goneInTime(token)
+      }),
+    20_000
+  )
+
+  it.live("is started again when it is killed, and knows all that are registered", () =>
+    Effect.gen(function*() {
+      const token = markOfTest()
+      const child = yield* guarded(token, { registered: [`${bare} sleep 64`, `${bare} sleep 65`] })
+      const [guard] = (yield* upTo(token, 4)).filter(isGuard)
+      process.kill(guard!, "SIGKILL")
+      yield* untilTokens(token, (pids) => pids.length === 4 && pids.some((pid) => pid !== guard && isGuard(pid)))
+      child.kill("SIGKILL")
+      yield* goneInTime(token)
+    }), 20_000)
+
+  it.live("leaves alone what was released", () =>
+    Effect.gen(function*() {
+      const token = markOfTest()
+      const child = yield* guarded(token, { registered: [`${bare} sleep 64`], released: [`${bare} sleep 65`] })
+      yield* upTo(token, 4)
+      child.kill("SIGKILL")
+      yield* untilTokens(token, (pids) => !pids.some(isGuard))
+      assert.strictEqual(withToken(token).length, 1)
     }), 20_000)
 
   it.live("is gone when its program has ended in order, and has touched nobody", () =>
     Effect.gen(function*() {
       const token = markOfTest()
-      const child = yield* guarded(token, "exec sleep 64")
-      yield* Effect.retry(
-        Effect.suspend(() => withToken(token).length === 3 ? Effect.void : Effect.fail("not yet")),
-        Schedule.spaced("10 millis")
-      )
+      const child = yield* guarded(token, { registered: ["exec sleep 64"] })
+      yield* upTo(token, 3)
       yield* Effect.callback<void>((resume) => {
         child.once("exit", () => resume(Effect.void))
         child.kill("SIGTERM")
       })
-      const left = withToken(token)
-      for (const pid of left) process.kill(pid, "SIGKILL")
-      assert.strictEqual(left.length, 1)
-      yield* goneInTime(token)
+      assert.strictEqual(withToken(token).length, 1)
     }), 20_000)
+})
+
+describe("ProcessGuard.layerState", () => {
+  it.live(
+    "ends at the next start, before anything else, what is left when program and guard are killed at once",
+    () =>
+      withFolder((folder) =>
+        Effect.gen(function*() {
+          const [token, next] = [markOfTest(), markOfTest()]
+          const registered = [stubborn, `${bare} sleep 64`, `(${bare} sleep 65 &); ${bare} sleep 66`]
+          const child = yield* guarded(token, { folder, registered, unregistered: ["sleep 67"] })
+          const [guard] = (yield* untilTokens(token, (pids) => pids.length > 7 && pids.some(isGuard))).filter(isGuard)
+          process.kill(guard!, "SIGKILL")
+          child.kill("SIGKILL")
+          const records = yield* recordsIn(folder)
+          assert.strictEqual(records.length, 4)
+          yield* guarded(next, { folder })
+          assert.deepStrictEqual(withToken(token), [])
+          const left = yield* recordsIn(folder)
+          assert.deepStrictEqual([left.length, left.filter((name) => records.includes(name))], [1, []])
+        })
+      ),
+    20_000
+  )
+
+  it.live("has a record of a process from register to release, and none when it ends in order", () =>
+    withFolder((folder) =>
+      Effect.gen(function*() {
+        const counts = yield* Effect.gen(function*() {
+          const guard = yield* ProcessGuard.ProcessGuard
+          const mark = yield* guard.nextMark
+          const identity = { pid: 4_194_999, startTime: "never" }
+          yield* guard.register({ identity, mark, path: "shop/api", command: "node api.js" })
+          const during = (yield* recordsIn(folder)).includes(`${mark.replace(";", "")}.json`)
+          yield* guard.release(identity)
+          return [during, (yield* recordsIn(folder)).length]
+        }).pipe(Effect.provide(ProcessGuard.ProcessGuard.layerState(folder)))
+        assert.deepStrictEqual([counts, yield* recordsIn(folder)], [[true, 1], []])
+      })
+    ))
 })

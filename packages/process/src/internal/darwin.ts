@@ -36,8 +36,8 @@ export const find = (pid: number): Entry | undefined =>
   ps("-wwo", columns, "-p", String(pid)).map(parseLine).find((entry) => entry !== undefined)
 
 /** Reads a line of `ps -axEwwo pid=,command=`, which shows the environment behind the command. */
-export const isMarked = (line: string, marker: string): boolean =>
-  line.split(/\s+/).some((word) => word.startsWith(`${markerName}=`) && word.includes(marker))
+export const isMarked = (line: string, texts: ReadonlyArray<string>): boolean =>
+  line.split(/\s+/).some((word) => word.startsWith(`${markerName}=`) && texts.some((text) => word.includes(text)))
 
-export const marked = (marker: string): ReadonlyArray<number> =>
-  ps("-axEwwo", "pid=,command=").filter((line) => isMarked(line, marker)).map((line) => Number.parseInt(line, 10))
+export const marked = (texts: ReadonlyArray<string>): ReadonlyArray<number> =>
+  ps("-axEwwo", "pid=,command=").filter((line) => isMarked(line, texts)).map((line) => Number.parseInt(line, 10))

@@ -2,12 +2,12 @@
  * The guard: a small program of its own that holds one end of a pipe. When the other end closes, the program that held it is
  * gone, in whatever way, and what it has started is ended.
  *
- * Its argument is the mark of the program. Its input says, a line each, whom else to end: `+ PID START-TIME`, whom no more:
- * `- PID`, and that all is in order: `bye`. It imports nothing that is not small.
+ * Its arguments are the mark of the program and whom else to end, as `PID START-TIME`: it knows them from its first moment. Its
+ * input says, a line each, who is one of them now: `+ PID START-TIME`, who is no more: `- PID START-TIME`, and that all is in
+ * order: `bye`. It imports nothing that is not small.
  */
-import { createInterface } from "node:readline"
 import { signal } from "./identity.ts"
-import { descendants, type Entry, platform } from "./table.ts"
+import { type Entry, familyOf, platform } from "./table.ts"
 
 /** How long they have to end when they are asked, before they are killed. */
 const grace = 1000
@@ -15,28 +15,31 @@ const grace = 1000
 const pause = 100
 
 const mark = process.argv[2] ?? ""
-const registered = new Map<number, string | undefined>()
+const registered = new Set<string>()
+/** The pids of those that were registered: they lead the groups of what they start. */
+const leaders = new Set<number>()
+
+const nameOf = ({ pid, startTime }: Entry): string => `${pid} ${startTime}`
 
 const living = (): ReadonlyArray<Entry> => {
   if (platform === undefined) return []
+  // In this order: whoever has the pid of one in the table by now is not taken for it.
   const table = platform.all()
-  const roots = new Set(platform.marked(mark))
-  for (const { pid, startTime } of table) {
-    if (registered.has(pid) && (registered.get(pid) ?? startTime) === startTime) roots.add(pid)
-  }
-  return descendants(table, roots).filter(({ pid, zombie }) => pid !== process.pid && !zombie)
+  const marked = new Set(platform.marked([mark]))
+  const isOurs = (entry: Entry) => marked.has(entry.pid) || registered.has(nameOf(entry))
+  return familyOf(table, (pid) => leaders.has(pid), isOurs).filter(({ zombie }) => !zombie)
 }
 
 const asked = new Set<string>()
 
 // A second request might be understood as impatience.
 const end = (entry: Entry, sinceMillis: number): void => {
-  const identity = `${entry.pid} ${entry.startTime}`
+  const name = nameOf(entry)
   // Whoever loses its parents is known all the same.
-  registered.set(entry.pid, entry.startTime)
+  registered.add(name)
   if (sinceMillis >= grace) signal(entry, "SIGKILL")
-  else if (!asked.has(identity)) {
-    asked.add(identity)
+  else if (!asked.has(name)) {
+    asked.add(name)
     signal(entry, "SIGTERM")
     signal(entry, "SIGCONT")
   }
@@ -50,14 +53,31 @@ const endAll = (closedAt: number, wereAllGone: boolean): void => {
   setTimeout(endAll, pause, closedAt, all.length === 0)
 }
 
+const register = (name: string): void => {
+  registered.add(name)
+  leaders.add(Number.parseInt(name, 10))
+}
+
+const obey = (line: string): void => {
+  if (line === "bye") process.exit(0)
+  const name = line.slice(2)
+  if (line.startsWith("+")) return register(name)
+  registered.delete(name)
+  leaders.delete(Number.parseInt(name, 10))
+}
+
+for (const name of process.argv.slice(3)) register(name)
+
 // Whoever ends everybody does not end the one who is to look that they have ended.
 for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => {})
 
-const lines = createInterface({ input: process.stdin })
-lines.on("line", (line) => {
-  if (line === "bye") process.exit(0)
-  const [sign, pid, ...startTime] = line.split(" ")
-  if (sign === "+") registered.set(Number(pid), startTime.length === 0 ? undefined : startTime.join(" "))
-  else registered.delete(Number(pid))
+let unfinished = ""
+process.stdin.setEncoding("utf8")
+process.stdin.on("data", (text: string) => {
+  const lines = `${unfinished}${text}`.split("\n")
+  // What is torn when the program is killed names nobody, or the wrong one.
+  unfinished = lines.pop() ?? ""
+  for (const line of lines) obey(line)
 })
-lines.on("close", () => endAll(performance.now(), false))
+process.stdin.on("error", () => {}) // the same as its end
+process.stdin.on("close", () => endAll(performance.now(), false))

@@ -47,8 +47,9 @@ export const all = (): ReadonlyArray<Entry> => {
 
 export const find = (pid: number): Entry | undefined => read(pid, bootId())
 
-export const marked = (marker: string): ReadonlyArray<number> =>
+export const marked = (texts: ReadonlyArray<string>): ReadonlyArray<number> =>
   pids().filter((pid) => {
-    const environment = readOrNothing(`/proc/${pid}/environ`)
-    return environment?.split("\0").some((pair) => pair.startsWith(`${markerName}=`) && pair.includes(marker))
+    const environment = readOrNothing(`/proc/${pid}/environ`)?.split("\0")
+    const value = environment?.find((pair) => pair.startsWith(`${markerName}=`))
+    return value !== undefined && texts.some((text) => value.includes(text))
   }).map(Number)

@@ -16,8 +16,8 @@ export interface Entry {
 interface Platform {
   readonly all: () => ReadonlyArray<Entry>
   readonly find: (pid: number) => Entry | undefined
-  /** Those that have this text in the value of the marker. */
-  readonly marked: (text: string) => ReadonlyArray<number>
+  /** Those that have one of these texts in the value of the marker. */
+  readonly marked: (texts: ReadonlyArray<string>) => ReadonlyArray<number>
 }
 
 const platforms: Readonly<Record<string, Platform>> = { linux, darwin }
@@ -45,16 +45,16 @@ export const descendants = (table: ReadonlyArray<Entry>, pids: Iterable<number>)
 }
 
 /**
- * Those who belong to a leader: those that surely do, the members of its group as long as one of these is in it, and the
- * descendants of all of them; but never this process.
+ * Those who belong to leaders: those that surely do, the members of a leader's group as long as one of these is in it, and
+ * the descendants of all of them; but never this process.
  */
 export const familyOf = (
   table: ReadonlyArray<Entry>,
-  leader: number,
+  isLeader: (pid: number) => boolean,
   isSurely: (entry: Entry) => boolean
 ): ReadonlyArray<Entry> => {
   const surely = table.filter(isSurely)
-  const inGroup = (entry: Entry) => entry.group === leader
-  const roots = surely.some(inGroup) ? [...surely, ...table.filter(inGroup)] : surely
+  const groups = new Set(surely.map(({ group }) => group).filter(isLeader))
+  const roots = [...surely, ...table.filter(({ group }) => groups.has(group))]
   return descendants(table, roots.map(({ pid }) => pid)).filter(({ pid }) => pid !== process.pid)
 }

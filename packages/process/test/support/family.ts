@@ -40,6 +40,15 @@ export const livingOf = (mark: string, count: number, sessions = 1) =>
     Effect.timeout("10 seconds")
   )
 
+/** Those that live and bear the mark, by their pids, once there are so many and each has become a `sleep`. */
+export const sleeping = (mark: string, count: number) =>
+  living(mark).pipe(
+    Effect.filterOrFail((entries) => entries.length === count && entries.every(({ name }) => name === "sleep")),
+    Effect.retry(Schedule.spaced("10 millis")),
+    Effect.timeout("10 seconds"),
+    Effect.map((entries) => entries.toSorted((a, b) => a.pid - b.pid))
+  )
+
 /** Those that live and bear the mark. */
 export const living = (mark: string) =>
   Effect.gen(function*() {
