@@ -14,11 +14,13 @@ import { Family } from "./internal/family.ts"
 import type { ProcessIdentity } from "./ProcessIdentity.ts"
 
 /**
- * To whom signals go.
+ * To whom signals go, as long as the process lives.
  *
- * - `tree`: to all that belong to it.
+ * - `tree`: to all that belong to it. What it starts then is left alone: it may be there to clear up.
  * - `group`: to the members of its process group.
- * - `leader`: to the process alone, which is to end the others itself. Those that then still live are killed in the end.
+ * - `leader`: to the process alone, which is to end the others itself.
+ *
+ * When it has gone, whoever is left is sent them as well.
  *
  * @category models
  * @since 0.1.0
@@ -106,7 +108,8 @@ export const defaultSteps: ReadonlyArray<StopStep> = [["SIGTERM", "10 seconds"]]
  */
 export const killTree = Effect.fnUntraced(function*(leader: ProcessIdentity, options: Options = {}) {
   const { mark, mode = "tree", steps = defaultSteps } = options
-  const { killed, left } = yield* new Family([leader], mark === undefined ? [] : [mark]).end(steps, mode)
+  const family = new Family([leader], mark === undefined ? [] : [mark], leader.startTime)
+  const { killed, left } = yield* family.end(steps, mode)
   if (left.length > 0) return yield* new StillAlive({ processes: left.map(({ name, pid }) => ({ pid, name })) })
   return { killed: killed.map(({ name, pid, startTime }) => ({ pid, startTime, name })) } satisfies Report
 })

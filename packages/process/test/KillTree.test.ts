@@ -1,6 +1,6 @@
 import { KillTree, ProcessIdentity, ProcessTable } from "@coppice/process"
 import { assert, describe, it, vi } from "@effect/vitest"
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { living, livingOf, markOfTest, shell, sleeping } from "./support/family.ts"
 
 const entry = (pid: number, parent: number, more: Partial<ProcessTable.Entry> = {}): ProcessTable.Entry => ({
@@ -99,19 +99,40 @@ describe("killTree", () => {
       assert.deepStrictEqual(yield* living(mark), [])
     }))
 
-  const steps = [["SIGTERM", "300 millis"]] as const
-
-  it.live("asks all in mode tree, the group in mode group, and one in mode leader; the others are killed in the end", () =>
+  it.live("asks all in mode tree, the group in mode group, and one in mode leader, as long as that one lives", () =>
     Effect.gen(function*() {
       const killed: Record<string, number> = {}
       for (const mode of ["tree", "group", "leader"] as const) {
         const mark = markOfTest()
-        const leader = yield* shell("(exec setsid sleep 61) & sleep 62 & exec sleep 63", mark)
+        // The leader does not hear it, the others would.
+        const leader = yield* shell("(exec setsid sleep 61) & sleep 62 & trap '' TERM; exec sleep 63", mark)
         yield* livingOf(mark, 3, 2)
+        const steps = [["SIGTERM", "300 millis"]] as const
         killed[mode] = (yield* KillTree.killTree(ProcessIdentity.of(leader.pid), { mark, mode, steps })).killed.length
         assert.deepStrictEqual(yield* living(mark), [])
       }
-      assert.deepStrictEqual(killed, { tree: 0, group: 1, leader: 2 })
+      assert.deepStrictEqual(killed, { tree: 1, group: 2, leader: 3 })
+    }))
+
+  it.live("asks whoever is left, when the one who was to end them has gone", () =>
+    Effect.gen(function*() {
+      for (const mode of ["group", "leader"] as const) {
+        const mark = markOfTest()
+        const leader = yield* shell("(exec setsid sleep 61) & sleep 62 & exec sleep 63", mark)
+        yield* livingOf(mark, 3, 2)
+        assert.deepStrictEqual(yield* KillTree.killTree(ProcessIdentity.of(leader.pid), { mark, mode }), { killed: [] })
+        assert.deepStrictEqual(yield* living(mark), [])
+      }
+    }))
+
+  it.live("leaves alone what it starts to clear up", () =>
+    Effect.gen(function*() {
+      const mark = markOfTest()
+      const leader = yield* shell("trap 'sleep 0.3 && exit' TERM; while :; do sleep 0.01; done", mark)
+      yield* livingOf(mark, 2)
+      const [took, report] = yield* Effect.timed(KillTree.killTree(ProcessIdentity.of(leader.pid), { mark }))
+      assert.deepStrictEqual(report, { killed: [] })
+      assert.isAtLeast(Duration.toMillis(took), 300)
     }))
 
   it.live("fails with the names of those that even then do not end", () =>

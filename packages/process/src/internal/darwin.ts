@@ -39,5 +39,12 @@ export const find = (pid: number): Entry | undefined =>
 export const isMarked = (line: string, texts: ReadonlyArray<string>): boolean =>
   line.split(/\s+/).some((word) => word.startsWith(`${markerName}=`) && texts.some((text) => word.includes(text)))
 
-export const marked = (texts: ReadonlyArray<string>): ReadonlyArray<number> =>
-  ps("-axEwwo", "pid=,command=").filter((line) => isMarked(line, texts)).map((line) => Number.parseInt(line, 10))
+export const marked = (
+  texts: ReadonlyArray<string>,
+  among?: ReadonlyArray<number>
+): ReadonlyArray<number> =>
+  ps(among === undefined ? "-axEwwo" : "-Ewwo", "pid=,command=", ...(among === undefined ? [] : ["-p", among.join()]))
+    .filter((line) => isMarked(line, texts)).map((line) => Number.parseInt(line, 10))
+
+/** Whether one was started in an earlier second than the other. */
+export const isBefore = (startTime: string, other: string): boolean => Date.parse(startTime) < Date.parse(other)

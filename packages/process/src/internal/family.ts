@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type { KillMode, StopStep } from "../KillTree.ts"
 import * as ProcessIdentity from "../ProcessIdentity.ts"
 import * as ProcessTable from "../ProcessTable.ts"
-import { familyOf } from "./table.ts"
+import { familyOf, platform } from "./table.ts"
 
 /** How often those who are to end are looked at: at first every so many milliseconds, and then more rarely. */
 const shortestPause = 5
@@ -22,8 +22,14 @@ export class Family {
   /** Of whom is known who they are, and of whom the pid has to do. */
   private readonly known = new Set<string>()
   private readonly pids = new Set<number>()
-
-  constructor(leaders: ReadonlyArray<ProcessIdentity.ProcessIdentity>, marks: ReadonlyArray<string>) {
+  private readonly since: string | undefined
+  /** `since`: nobody who is older bears a mark, and so the environments of nearly all need not be read. */
+  constructor(
+    leaders: ReadonlyArray<ProcessIdentity.ProcessIdentity>,
+    marks: ReadonlyArray<string>,
+    since?: string
+  ) {
+    this.since = since
     this.leaders = new Set(leaders.map(({ pid }) => pid))
     this.marks = marks
     for (const { pid, startTime } of leaders) {
@@ -36,41 +42,63 @@ export class Family {
   readonly look = Effect.gen({ self: this }, function*() {
     const table = yield* ProcessTable.all
     // After the table: whoever has the pid of one in it by now is not taken for it.
-    const marked = new Set(this.marks.length === 0 ? [] : yield* ProcessTable.marked(...this.marks))
+    const marked = new Set(this.marked(table))
     const members = familyOf(
       table,
       (pid) => this.leaders.has(pid),
       (entry) => this.isKnown(entry) || marked.has(entry.pid)
     )
-    for (const { pid, startTime } of members) this.known.add(`${pid} ${startTime}`)
+    for (const entry of members) this.known.add(nameOf(entry))
     this.living = members.filter(({ zombie }) => !zombie)
   })
+
+  private marked(table: ReadonlyArray<ProcessTable.Entry>): ReadonlyArray<number> {
+    if (platform === undefined || this.marks.length === 0) return []
+    const { isBefore, marked } = platform
+    const { since } = this
+    const candidates = since === undefined ? table : table.filter(({ startTime }) => !isBefore(startTime, since))
+    return marked(this.marks, candidates.map(({ pid }) => pid))
+  }
 
   /** Ends them, and says who had to be killed, and who is there all the same. */
   readonly end = Effect.fnUntraced(function*(this: Family, steps: ReadonlyArray<StopStep>, mode: KillMode) {
     yield* this.look
+    if (this.living.length === 0) return { killed: [], left: [] }
     for (const [signal, wait] of steps) {
-      this.signal(signal, mode)
-      if (yield* this.isGone(wait)) return { killed: [], left: [] }
+      const asked = new Set<string>()
+      if (yield* this.isGone(wait, () => this.ask(signal, mode, asked))) return { killed: [], left: [] }
     }
     const killed = this.living
-    yield* this.isGone(patienceWithKernel, () => this.signal("SIGKILL", "tree"))
+    yield* this.isGone(patienceWithKernel, () => this.kill())
     return { killed, left: this.living }
   })
 
-  /** Sends a signal; one that is stopped is made to go on, or it would not hear it. */
-  private signal(signal: NodeJS.Signals, mode: KillMode): void {
+  /**
+   * Sends a signal to those who have not been sent it: as the mode says, as long as a leader lives. What comes later it has
+   * started to clear up, say. When it has gone nobody else will end those who are left.
+   */
+  private ask(signal: NodeJS.Signals, mode: KillMode, asked: Set<string>): void {
+    const isLed = this.living.some(({ pid }) => this.leaders.has(pid))
+    if (isLed && asked.size > 0) return
     for (const entry of this.living) {
-      if (mode === "leader" && !this.leaders.has(entry.pid)) continue
-      if (mode === "group" && !this.leaders.has(entry.group)) continue
+      const name = nameOf(entry)
+      if (asked.has(name)) continue
+      if (isLed && mode === "leader" && !this.leaders.has(entry.pid)) continue
+      if (isLed && mode === "group" && !this.leaders.has(entry.group)) continue
+      asked.add(name)
       ProcessIdentity.signal(entry, signal)
-      if (signal !== "SIGKILL") ProcessIdentity.signal(entry, "SIGCONT")
+      // One that is stopped would not hear it.
+      ProcessIdentity.signal(entry, "SIGCONT")
     }
   }
 
-  /** Waits until nobody is left, no longer than that. Before each look something may be done. */
+  private kill(): void {
+    for (const entry of this.living) ProcessIdentity.signal(entry, "SIGKILL")
+  }
+
+  /** Waits until nobody is left, no longer than that. Before each look something is done. */
   private readonly isGone = Effect.fnUntraced(
-    function*(this: Family, wait: Duration.Input, again: () => void = () => {}) {
+    function*(this: Family, wait: Duration.Input, again: () => void) {
       const end = (yield* Clock.currentTimeMillis) + Duration.toMillis(Duration.fromInputUnsafe(wait))
       for (let pause = shortestPause;; pause = Math.min(pause * 2, longestPause)) {
         again()
@@ -83,7 +111,9 @@ export class Family {
     }
   )
 
-  private isKnown({ pid, startTime }: ProcessTable.Entry): boolean {
-    return this.known.has(`${pid} ${startTime}`) || this.pids.has(pid)
+  private isKnown(entry: ProcessTable.Entry): boolean {
+    return this.known.has(nameOf(entry)) || this.pids.has(entry.pid)
   }
 }
+
+const nameOf = ({ pid, startTime }: ProcessTable.Entry): string => `${pid} ${startTime}`

@@ -47,9 +47,19 @@ export const all = (): ReadonlyArray<Entry> => {
 
 export const find = (pid: number): Entry | undefined => read(pid, bootId())
 
-export const marked = (texts: ReadonlyArray<string>): ReadonlyArray<number> =>
-  pids().filter((pid) => {
+export const marked = (
+  texts: ReadonlyArray<string>,
+  among: ReadonlyArray<number | string> = pids()
+): ReadonlyArray<number> =>
+  among.filter((pid) => {
     const environment = readOrNothing(`/proc/${pid}/environ`)?.split("\0")
     const value = environment?.find((pair) => pair.startsWith(`${markerName}=`))
     return value !== undefined && texts.some((text) => value.includes(text))
   }).map(Number)
+
+/** Whether one was started before the other, in the same run of the machine. */
+export const isBefore = (startTime: string, other: string): boolean => {
+  const [boot, ticks] = startTime.split(":")
+  const [otherBoot, otherTicks] = other.split(":")
+  return boot === otherBoot && Number(ticks) < Number(otherTicks)
+}

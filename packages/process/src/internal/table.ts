@@ -16,8 +16,10 @@ export interface Entry {
 interface Platform {
   readonly all: () => ReadonlyArray<Entry>
   readonly find: (pid: number) => Entry | undefined
-  /** Those that have one of these texts in the value of the marker. */
-  readonly marked: (texts: ReadonlyArray<string>) => ReadonlyArray<number>
+  /** Those that have one of these texts in the value of the marker, of all or of some. */
+  readonly marked: (texts: ReadonlyArray<string>, among?: ReadonlyArray<number>) => ReadonlyArray<number>
+  /** Whether one was surely started before the other. */
+  readonly isBefore: (startTime: string, other: string) => boolean
 }
 
 const platforms: Readonly<Record<string, Platform>> = { linux, darwin }
