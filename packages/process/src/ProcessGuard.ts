@@ -2,7 +2,8 @@
  * Sees to it that the processes of a program do not outlive it, however it ends.
  *
  * A small program of its own, the guard, holds one end of a pipe. When this program is gone, killed even, the pipe closes, and
- * the guard ends what it has started: within a second by `SIGTERM`, and then by `SIGKILL`.
+ * the guard ends what it has started: within a second by `SIGTERM`, and then by `SIGKILL`. A guard that is killed is started
+ * again. When both are killed at once, or the machine crashes, the next start ends what is left: see `layerState`.
  *
  * @since 0.1.0
  */

@@ -203,18 +203,17 @@ describe("what is no record", () => {
         const { pid } = yield* shell("exec sleep 60", `${mark}.1;`)
         const [found] = yield* sleeping(`${mark}.1;`, 1)
         const identity = { pid, startTime: found!.startTime }
-        const record = processRecord(mark, identity, gone)
-        const text = (changes: object) => JSON.stringify({ ...record, ...changes })
+        const text = (changes: object) => JSON.stringify({ ...processRecord(mark, identity, gone), ...changes })
+        // Each is wrong in one thing alone.
         const foreign = {
-          "adopted.json": text({ adoption: { socket: 3 } }),
-          "empty.json": "",
-          "future.json": text({ version: 2 }),
-          "half.json": text({ mark: `${mark}.` }),
-          "markless.json": text({ mark: "" }),
-          "notes.txt": "buy milk",
-          "renamed.json": text({}),
-          "timeless.json": text({ identity: { pid } }),
-          "torn.json": text({}).slice(0, 50)
+          [`${mark}..json`]: text({ mark: `${mark}.` }),
+          [`${mark}.1.json`]: text({ version: 2 }),
+          [`${mark}.2.json`]: text({ mark: `${mark}.2;`, adoption: { socket: 3 } }),
+          [`${mark}.3.json`]: text({ mark: `${mark}.3;`, identity: { pid } }),
+          [`${mark}.4.json`]: text({ mark: `${mark}.4;` }).slice(0, -1),
+          [`${mark}.5.json`]: "",
+          [`${mark}.6.json`]: text({}),
+          "notes.txt": "buy milk"
         }
         yield* folderWith(folder, foreign)
         yield* visit(folder, randomUUID())

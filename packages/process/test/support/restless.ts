@@ -48,7 +48,7 @@ const act = Effect.gen(function*() {
 
 const program = Effect.gen(function*() {
   yield* Effect.sync(() => process.stdout.write("up\n"))
-  return yield* Effect.forever(Effect.andThen(act, Effect.sleep(random(20))))
+  return yield* Effect.forever(Effect.andThen(act, Effect.sleep(random(50))))
 })
 
 Effect.runFork(program.pipe(Effect.scoped, Effect.provide(ProcessGuard.layer)))
