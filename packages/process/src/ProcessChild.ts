@@ -30,6 +30,7 @@ import { ProcessGuard } from "./ProcessGuard.ts"
 import type { ProcessIdentity } from "./ProcessIdentity.ts"
 import type * as ProcessLog from "./ProcessLog.ts"
 import type { Check, ProcessProbe } from "./ProcessProbe.ts"
+import type { StateFolderUnusable } from "./StateFolder.ts"
 
 /**
  * A process that runs, as its siblings and the users of its ref see it.
@@ -315,6 +316,17 @@ export const task = <const Id extends string, E, R>(
  * @since 0.1.0
  */
 export const layer: Layer.Layer<Ports | ProcessGuard> = Layer.mergeAll(Ports.layer, ProcessGuard.layer)
+
+/**
+ * As `layer`, with a folder for the case that the guard dies as well as the program: see `ProcessGuard.layerState`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerState = (
+  folder: string
+): Layer.Layer<Ports | ProcessGuard, StateFolderUnusable, FileSystem.FileSystem | Path.Path> =>
+  Layer.mergeAll(Ports.layer, ProcessGuard.layerState(folder))
 
 /** How long the kernel may take to clear up after the last signal. */
 const slack = Duration.seconds(5)

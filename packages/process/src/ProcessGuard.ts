@@ -72,6 +72,22 @@ export class ProcessGuard extends Context.Service<ProcessGuard, {
   )
 
   /**
+   * Guards nothing: for make-believe processes in tests, and for where something else ends all processes of a program, such as
+   * the end of its container.
+   *
+   * @since 0.1.0
+   */
+  static readonly layerNone: Layer.Layer<ProcessGuard> = Layer.sync(ProcessGuard, () => {
+    const mark = randomUUID()
+    let marks = 0
+    return {
+      nextMark: Effect.sync(() => markOf(mark, ++marks)),
+      register: () => Effect.void,
+      release: () => Effect.void
+    }
+  })
+
+  /**
    * As `layer`, with a folder for the case that the guard dies as well: before anything is started what earlier programs have
    * left behind is ended. What is registered is recorded, as long as it is. See `StateFolder`.
    *
@@ -110,6 +126,7 @@ class GuardEnded extends Schema.TaggedError<GuardEnded>()("GuardEnded", { why: S
 }
 
 const pauseBeforeRestart = Duration.millis(100)
+const longestPause = Duration.seconds(10)
 /** How long it may take it to end when all is in order, before it is killed. */
 const patienceWithGuard = Duration.seconds(1)
 
@@ -153,7 +170,7 @@ class Guard {
     Effect.forkScoped(
       this.run.pipe(
         Effect.tapError(({ message }) => Effect.logWarning(message)),
-        Effect.retry(Schedule.spaced(pauseBeforeRestart))
+        Effect.retry(Schedule.min([Schedule.exponential(pauseBeforeRestart), Schedule.spaced(longestPause)]))
       ),
       { startImmediately: true }
     )

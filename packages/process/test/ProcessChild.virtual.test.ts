@@ -7,18 +7,16 @@ import { Effect, Layer, Logger, type Scope } from "effect"
 import { ChildProcess } from "effect/process"
 import { TestClock } from "effect/testing"
 
-/** Make-believe processes need no guard. */
-const noGuard = Layer.succeed(ProcessGuard.ProcessGuard, {
-  nextMark: Effect.succeed("mark;"),
-  register: () => Effect.void,
-  release: () => Effect.void
-})
-
 const run = <A, E>(
   scripts: TestProcess.Scripts,
   effect: Effect.Effect<A, E, Scope.Scope | ProcessChild.Needs | TestProcess.TestProcesses>
 ) => {
-  const Live = Layer.mergeAll(TestProcess.layer(scripts), Ports.Ports.layer, noGuard, Logger.layer([])).pipe(
+  const Live = Layer.mergeAll(
+    TestProcess.layer(scripts),
+    Ports.Ports.layer,
+    ProcessGuard.ProcessGuard.layerNone,
+    Logger.layer([])
+  ).pipe(
     Layer.provideMerge(NodeServices.layer)
   )
   return VirtualTime.run(Effect.provide(Effect.scoped(effect), Live))
