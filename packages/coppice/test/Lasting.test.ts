@@ -1,7 +1,7 @@
 import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Child, DynamicSupervisor, ExitReason, Supervisor } from "coppice"
-import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Latch, Layer, Logger, Scope } from "effect"
 import { TestClock } from "effect/testing"
 
 class Store extends Context.Service<Store, { readonly number: number }>()("coppice/test/Lasting.test/Store") {}
@@ -174,6 +174,46 @@ describe("Child.lasting", () => {
       ])
     })).pipe(Effect.provide(Logger.layer([logger])))
   })
+
+  it.effect("is waited for by the end of the supervisor, also where its child is gone already", () =>
+    run(Effect.gen(function*() {
+      const { store, take, user } = world()
+      const scope = Scope.makeUnsafe()
+      const slow = store("Slow", Effect.sleep("2 seconds"))
+      const app = yield* Supervisor.make("app", {
+        strategy: "one-for-one",
+        children: [Child.layer("a", user("a", slow), { restart: "temporary" })]
+      }).pipe(Scope.provide(scope))
+      yield* app.terminateChild("a")
+      yield* VirtualTime.settle
+      assert.deepStrictEqual(take(), ["Slow opens", "a uses 1", "a ends", "Slow closes"])
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust("1999 millis")
+      yield* VirtualTime.settle
+      assert.isUndefined(closing.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      yield* VirtualTime.settle
+      assert.isDefined(closing.pollUnsafe())
+    })))
+
+  it.effect("is not kept for an incarnation that has been abandoned", () =>
+    run(Effect.gen(function*() {
+      const { store, take } = world()
+      const latch = yield* Latch.make()
+      const late = Layer.effectDiscard(
+        Effect.uninterruptible(Effect.andThen(latch.await, Layer.build(Child.lasting(store("Late")))))
+      )
+      const app = yield* Supervisor.make("app", { strategy: "one-for-one", children: [] })
+      const starting = yield* Effect.forkChild(
+        Effect.flip(app.startChild(Child.layer("late", late, { startTimeout: "1 second", shutdown: "1 second" })))
+      )
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(starting)
+      assert.deepStrictEqual(take(), [])
+      yield* latch.open
+      yield* VirtualTime.settle
+      assert.deepStrictEqual(take(), ["Late opens", "Late closes"])
+    })))
 
   it.effect("is any layer outside a child", () =>
     run(Effect.gen(function*() {

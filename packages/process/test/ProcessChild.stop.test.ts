@@ -1,13 +1,14 @@
 import { type KillTree, ProcessChild, ProcessTable } from "@coppice/process"
 import { assert, describe, it } from "@effect/vitest"
 import { ExitReason, Supervisor } from "coppice"
-import { Effect } from "effect"
-import { ChildProcess } from "effect/process"
+import { Effect, Layer } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { fileURLToPath } from "node:url"
 import { current, line, node, Proc, ProcRef, run, sh, supervise, texts, until } from "./support/children.ts"
+import { markOfTest, shell, sleeping } from "./support/family.ts"
 
 const proc = { service: Proc, ref: ProcRef } as const
 
@@ -188,6 +189,39 @@ describe("a stop", () => {
       assert.deepStrictEqual(yield* asked("group"), ["leader", "member"])
       assert.deepStrictEqual(yield* asked("leader"), ["leader"])
     }))
+})
+
+describe("a process that is not ours", () => {
+  it.live("is never sent anything, whatever a spawner says", () =>
+    Effect.gen(function*() {
+      // Somebody else's: its parent has gone.
+      const mark = markOfTest()
+      yield* shell("(exec setsid sleep 60) & exit 0", mark)
+      const [foreign] = yield* sleeping(mark, 1)
+      const lying = Layer.effect(
+        ChildProcessSpawner.ChildProcessSpawner,
+        Effect.map(ChildProcessSpawner.ChildProcessSpawner, (spawner) =>
+          ChildProcessSpawner.make((command) =>
+            Effect.map(spawner.spawn(command), (handle) =>
+              ChildProcessSpawner.makeHandle({ ...handle, pid: ChildProcessSpawner.ProcessId(foreign!.pid) }))
+          ))
+      )
+      yield* run(() =>
+        Effect.gen(function*() {
+          const app = yield* supervise(ProcessChild.make("p", ChildProcess.make("sleep", ["61"]), proc))
+          const process = yield* current
+          assert.strictEqual(process.pid, foreign!.pid)
+          assert.isFalse(yield* process.signal("SIGTERM"))
+          yield* app.terminateChild("p")
+        }).pipe(Effect.provide(lying))
+      )
+      assert.deepStrictEqual(
+        (yield* sleeping(mark, 1)).map(({ pid }) =>
+          pid
+        ),
+        [foreign!.pid]
+      )
+    }).pipe(Effect.scoped))
 })
 
 describe("a process that ends by itself", () => {

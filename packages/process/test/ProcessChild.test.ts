@@ -293,6 +293,11 @@ describe("what a process is given", () => {
         // The first argument of a shell's script is its name.
         assert.strictEqual(yield* args({ flag: "--port" }), "PORT  PORT")
         assert.strictEqual(yield* args({ flag: "-p=" }), "PORT  ")
+        // What the command says has its way.
+        assert.deepStrictEqual(
+          yield* printed(["PORT"], { env: { PORT: "1" }, extendEnv: true }, { port: true }),
+          ["PORT=1"]
+        )
       })
     ))
 
@@ -310,6 +315,22 @@ describe("what a process is given", () => {
         yield* until(Effect.filterOrFail(current, ({ incarnation, pid }) => incarnation === 2 && pid !== first.pid))
         assert.deepStrictEqual(yield* ports(), before)
         assert.strictEqual(new Set(before).size, 2)
+      })
+    ))
+
+  it.live("is a port that others may have when the child is deleted", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const sleeper = ChildProcess.make("sleep", ["60"])
+        const app = yield* supervise(ProcessChild.make("a", sleeper, { port: true, ...proc }))
+        const { port: preferred } = yield* current
+        yield* app.terminateChild("a")
+        const b = ProcessChild.make("b", sleeper, { port: { preferred }, ...proc })
+        const { message } = yield* Effect.flip(app.startChild(b))
+        assert.include(message, `port ${preferred} is taken by app/a`)
+        yield* app.deleteChild("a")
+        yield* until(app.startChild(b))
+        assert.strictEqual((yield* current).port, preferred)
       })
     ))
 

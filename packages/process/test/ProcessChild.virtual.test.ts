@@ -1,4 +1,4 @@
-import { Ports, ProcessChild, ProcessExit, ProcessGuard } from "@coppice/process"
+import { Ports, ProcessChild, ProcessExit, ProcessGuard, ProcessProbe } from "@coppice/process"
 import { TestProcess, VirtualTime } from "@coppice/testing"
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -74,6 +74,24 @@ describe("a process child, under virtual time", () => {
         assert.deepStrictEqual(seen, [[0, "SIGINT"], [3, "SIGINT SIGTERM"], [8, "SIGINT SIGTERM SIGKILL"]])
         yield* VirtualTime.settle
         assert.isDefined(stopping.pollUnsafe())
+      })
+    ))
+
+  it.effect("asks ten times a second whether it is ready, unless it is told otherwise", () =>
+    run(
+      { job: () => Effect.never },
+      Effect.gen(function*() {
+        let checks = 0
+        const readiness = ProcessProbe.make(() =>
+          Effect.suspend(() => ++checks <= 20 ? Effect.fail("no") : Effect.void)
+        )
+        const starting = yield* Effect.forkScoped(supervise({ readiness }))
+        yield* TestClock.adjust("1999 millis")
+        yield* VirtualTime.settle
+        assert.deepStrictEqual([checks, starting.pollUnsafe()], [20, undefined])
+        yield* TestClock.adjust("1 millis")
+        yield* VirtualTime.settle
+        assert.isDefined(starting.pollUnsafe())
       })
     ))
 

@@ -1,6 +1,6 @@
-import { ProcessChild, ProcessProbe } from "@coppice/process"
+import { ProcessChild, ProcessGuard, ProcessProbe, ProcessTable } from "@coppice/process"
 import { assert, describe, it } from "@effect/vitest"
-import { ExitReason, Supervisor } from "coppice"
+import { Child, ExitReason, Supervisor } from "coppice"
 import { Effect, Fiber, FileSystem } from "effect"
 import { ChildProcess } from "effect/process"
 import { fileURLToPath } from "node:url"
@@ -127,6 +127,32 @@ describe("a probe", () => {
           const error = yield* Effect.flip(check(process))
           assert.strictEqual((error as Error).message, name + noPort)
         }
+      })
+    ))
+
+  it.live("by a line does not hear another incarnation, such as one that has been abandoned", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const talker = sh("trap '' TERM; while :; do echo well; sleep 0.01; done")
+        const command = Effect.map(Child.current, ({ incarnation }) => incarnation === 1 ? talker : sh("exec sleep 60"))
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          intensity: 1,
+          children: [
+            ProcessChild.make("p", command, {
+              readiness: ProcessProbe.logLine("well", { interval }),
+              startTimeout: "300 millis",
+              stop: [["SIGTERM", "2 seconds"]],
+              shutdown: "50 millis"
+            })
+          ]
+        })
+        yield* app.exitChild("p", ExitReason.failure("crash"))
+        assert.strictEqual((yield* Effect.flip(app.await)).reason._tag, "StartTimedOut")
+        // The one that was abandoned is killed in the end.
+        const { nextMark } = yield* ProcessGuard.ProcessGuard
+        const program = (yield* nextMark).replace(/\d+;$/, "")
+        yield* until(Effect.filterOrFail(ProcessTable.marked(program), ({ length }) => length === 0))
       })
     ))
 
