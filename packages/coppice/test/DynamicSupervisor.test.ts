@@ -92,6 +92,40 @@ describe("ensureChild", () => {
 })
 
 describe("startChild", () => {
+  rule(
+    "is over before anything that the new child asks of its supervisor in its first moment",
+    () =>
+      Effect.gen(function*() {
+        const events: Array<string> = []
+        const pool = yield* DynamicSupervisor.make("pool", {
+          ...patient,
+          key: (id) => id,
+          child: (id: string, then: Effect.Effect<unknown, unknown>) =>
+            Child.effect("job", Effect.andThen(then, Effect.never), { restart: "temporary" })
+        })
+        yield* Effect.forkScoped(
+          Stream.runForEach(pool.events, (event) =>
+            Effect.sync(() => {
+              if ("path" in event) events.push(`${event._tag} ${event.path}`)
+            }))
+        )
+        yield* VirtualTime.settle
+        const leave = pool.terminateChild("a")
+        const another = pool.startChild("b", Effect.fail("b crashes at once"))
+        const a = yield* pool.startChild("a", Effect.andThen(another, leave))
+        assert.strictEqual(a.path, "pool/a")
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(events, [
+          "ChildStarting pool/a",
+          "ChildStarted pool/a",
+          "ChildStarting pool/b",
+          "ChildStarted pool/b",
+          "ChildExited pool/b",
+          "ChildStopped pool/a"
+        ])
+      })
+  )
+
   rule("hands what the functions of its options throw to the caller, and goes on", () =>
     Effect.gen(function*() {
       const pool = yield* DynamicSupervisor.make("pool", {

@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
@@ -24,7 +25,7 @@ import { type StartFailure, startOne, type Step, stopOne } from "./ranges.ts"
 import { giveUpRef } from "./refs.ts"
 import type { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
-import type { SupervisorCore } from "./supervisorCore.ts"
+import type { CallMessage, SupervisorCore } from "./supervisorCore.ts"
 
 /** A call that cannot be answered: the supervisor has ended, or waits for the caller. */
 export type CallFailed = SupervisorDown | CallFromWithin
@@ -81,20 +82,73 @@ export const call = <A, E>(
     const { path } = core
     if (during !== undefined) return resume(Effect.fail(new CallFromWithin({ path, during })))
     if (core.hasEnded) return resume(Effect.fail(new SupervisorDown({ path })))
-    let isAnswered = false
-    const answer = (answer: Effect.Effect<A, E | CallFailed>) => {
-      isAnswered = true
-      forget()
-      core.report.guard(() => resume(answer))
-    }
-    const forget = noteInside(around, (during) => answer(Effect.fail(new CallFromWithin({ path, during }))))
-    core.mailbox.post({
+    if (around.length > 0) return callFromInside(core, operation, around, resume)
+    const answer = (answer: Effect.Effect<A, E | CallFailed>) => core.report.guard(() => resume(answer))
+    const refuse = () => answer(Effect.fail(new SupervisorDown({ path })))
+    const goOn = (operation: () => Effect.fn.Return<A, E>): CallMessage => ({
       _tag: "Call",
-      run: Effect.suspend(() => isAnswered ? Effect.void : Effect.map(Effect.exit(Effect.gen(operation)), answer)),
-      refuse: () => answer(Effect.fail(new SupervisorDown({ path })))
+      run: Effect.map(Effect.exit(Effect.gen(operation)), answer),
+      refuse
     })
-    return around.length === 0 ? undefined : Effect.sync(forget)
+    // Most calls are over at once: nobody has to be woken for them.
+    const isDone = core.mailbox.inPlace(() => {
+      const begun = begin(operation)
+      if (begun._tag === "Begun") return goOn(begun.rest)
+      answer(begun)
+      return undefined
+    })
+    if (!isDone) core.mailbox.post(goOn(operation))
+    return undefined
   })
+
+/** An operation that has done what it does at once, and goes on with the rest. */
+interface Begun<A, E> {
+  readonly _tag: "Begun"
+  readonly rest: () => Effect.fn.Return<A, E>
+}
+
+// What is done before the first effect that the operation waits for.
+const begin = <A, E>(operation: () => Effect.fn.Return<A, E>): Exit.Exit<A> | Begun<A, E> => {
+  try {
+    const steps = operation()
+    const first = steps.next()
+    return first.done === true ? Exit.succeed(first.value) : { _tag: "Begun", rest: () => goOnFrom(steps, first) }
+  } catch (thrown) {
+    return Exit.die(thrown)
+  }
+}
+
+function* goOnFrom<A, E>(
+  steps: Effect.fn.Return<A, E>,
+  first: IteratorResult<Effect.Effect<any, E>, A>
+): Effect.fn.Return<A, E> {
+  let step = first
+  while (step.done !== true) step = steps.next(yield step.value)
+  return step.value
+}
+
+/** A call of somebody inside a child is refused when the supervisor comes to wait for that child. */
+const callFromInside = <A, E>(
+  core: SupervisorCore,
+  operation: () => Effect.fn.Return<A, E>,
+  around: ReadonlyArray<Incarnation>,
+  resume: (answer: Effect.Effect<A, E | CallFailed>) => void
+): Effect.Effect<void> => {
+  const { path } = core
+  let isAnswered = false
+  const answer = (answer: Effect.Effect<A, E | CallFailed>) => {
+    isAnswered = true
+    forget()
+    core.report.guard(() => resume(answer))
+  }
+  const forget = noteInside(around, (during) => answer(Effect.fail(new CallFromWithin({ path, during }))))
+  core.mailbox.post({
+    _tag: "Call",
+    run: Effect.suspend(() => isAnswered ? Effect.void : Effect.map(Effect.exit(Effect.gen(operation)), answer)),
+    refuse: () => answer(Effect.fail(new SupervisorDown({ path })))
+  })
+  return Effect.sync(forget)
+}
 
 // So that the call can be refused when one of the incarnations in which the caller is comes to be stopped. Answers what
 // takes that back.

@@ -9,6 +9,7 @@ export class Mailbox<Message> {
   private head = 0
   private wakeUp: (() => void) | undefined = undefined
   private poked = false
+  private urgent: Message | undefined = undefined
 
   /** How many messages wait. */
   get length(): number {
@@ -31,8 +32,30 @@ export class Mailbox<Message> {
     wakeUp()
   }
 
+  /**
+   * Does something in the reader's place, if the reader sleeps: nothing has come before it, and what is posted meanwhile waits
+   * until it is done. Answers whether it has been done. What it answers itself is the message to go on with.
+   */
+  inPlace(act: () => Message | undefined): boolean {
+    const wakeUp = this.wakeUp
+    if (wakeUp === undefined) return false
+    this.wakeUp = undefined
+    this.urgent = act()
+    this.wakeUp = wakeUp
+    if (this.poked || this.urgent !== undefined || this.length > 0) {
+      this.poked = false
+      this.wake()
+    }
+    return true
+  }
+
   /** The next message, if there is one. */
   take(): Message | undefined {
+    if (this.urgent !== undefined) {
+      const message = this.urgent
+      this.urgent = undefined
+      return message
+    }
     if (this.head === this.messages.length) return undefined
     const message = this.messages[this.head]
     this.messages[this.head++] = undefined
@@ -51,7 +74,7 @@ export class Mailbox<Message> {
    * have been woken already.
    */
   readonly woken: Effect.Effect<void> = Effect.callback((resume) => {
-    if (this.poked || this.head < this.messages.length) {
+    if (this.poked || this.urgent !== undefined || this.head < this.messages.length) {
       this.poked = false
       return resume(Effect.void)
     }

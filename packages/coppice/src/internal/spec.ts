@@ -132,10 +132,17 @@ export class Spec {
   readonly care: Care
   private readonly options: SpecOptions | undefined
 
-  constructor(id: string, start: Start, options: SpecOptions | undefined) {
+  /** `like`: one that says the same, but for its id and its ref. */
+  constructor(id: string, start: Start, options: SpecOptions | undefined, like?: Spec) {
     this.id = id
     this.start = start
     this.options = options
+    if (like !== undefined) {
+      this.restart = like.restart
+      this.care = like.care
+      this.shutdown = like.shutdown
+      return
+    }
     this.restart = options?.restart ?? "permanent"
     this.care = options !== undefined && isCaredFor(options) ? careOf(options) : withoutCare
     const shutdown = options?.shutdown
@@ -154,7 +161,7 @@ export class Spec {
   /** A child of its supervisor's own making: this one, but for its id, and perhaps the ref it fills. */
   withId(id: string, ref = this.ref): Spec {
     const options = ref === this.ref ? this.options : { ...this.options, ref }
-    return Object.assign(Object.create(Spec.prototype) as Spec, this, { id, options })
+    return new Spec(id, this.start, options, this)
   }
 
   get significant(): boolean {
