@@ -379,16 +379,33 @@ export const current: Effect.Effect<Current> = Effect.map(incarnation("Child.cur
 }))
 
 /**
- * Whether the child that runs here is being killed, or will be when it is stopped, and so has no more than 100 ms for its
- * finalizers: they ask this to do without ceremony. Outside a child it dies.
+ * Whether the child that runs here is being killed, or will be when it is stopped, itself or with one it lives in. Then there are
+ * no more than 100 ms for finalizers: they ask this to do without ceremony. Outside a child it dies.
  *
  * @category operations
  * @since 0.1.0
  */
-export const isKilled: Effect.Effect<boolean> = Effect.map(
-  incarnation("Child.isKilled"),
-  ({ entry, left }) => entry.spec.shutdown === "brutal-kill" || left?._tag === "Killed"
-)
+export const isKilled: Effect.Effect<boolean> = Effect.map(incarnation("Child.isKilled"), (incarnation) => {
+  if (incarnation.entry.spec.shutdown === "brutal-kill" || incarnation.left?._tag === "Killed") return true
+  for (let around = incarnation.above; around !== undefined; around = around.above) {
+    if (around.isBeingStopped && around.entry.spec.shutdown === "brutal-kill") return true
+  }
+  return false
+})
+
+/**
+ * Whether the child that runs here has been abandoned: its supervisor has waited long enough for it to stop, and goes on without.
+ * A finalizer that tries something again and again asks this to come to an end. Outside a child it dies.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const isAbandoned: Effect.Effect<boolean> = Effect.map(incarnation("Child.isAbandoned"), (incarnation) => {
+  for (let around: Incarnation | undefined = incarnation; around !== undefined; around = around.above) {
+    if (around.abandoned) return true
+  }
+  return false
+})
 
 /**
  * Tells what the snapshots of the tree are to show of this incarnation besides, such as the pid of its process. What has been
@@ -548,13 +565,15 @@ const logUnlinked = (cause: Cause.Cause<unknown>) =>
  *
  * **Details**
  *
- * What it depends on lasts as well, or is of the supervisor's surroundings; it must not use services of siblings, which may
- * be others by then. A build that fails is tried again by the next incarnation. Each child has its own, also where several
- * name the same layer. Outside a child it changes nothing.
+ * What is provided to the layer itself lasts with it. A build that fails is tried again by the next incarnation. Each child has
+ * its own, also where several name the same layer. Outside a child it changes nothing.
  *
  * **Gotchas**
  *
  * A restart does not mend what lasts. Keep there what cannot be broken, or check it.
+ *
+ * What is provided from outside, as in `Child.lasting(A).pipe(Layer.provide(B))`, or by a sibling, is that of the first
+ * incarnation, and gone with it: write `Child.lasting(A.pipe(Layer.provide(B)))`.
  *
  * **Example** (A queue that survives its worker)
  *
@@ -598,8 +617,7 @@ export const lasting = <ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Layer.L
       if (incarnation === undefined || incarnation.entry.incarnation !== incarnation) {
         return Layer.buildWithMemoMap(layer, memoMap, scope)
       }
-      const kept = Lasting.of(incarnation.supervisor, incarnation.entry)
-      return Layer.buildWithMemoMap(layer, kept.memoMap, kept.scope)
+      return Lasting.of(incarnation.supervisor, incarnation.entry).get(layer)
     })
   )
 

@@ -100,12 +100,16 @@ export const Killed = Schema.TaggedStruct("Killed", {})
 export const StartFailed = Schema.TaggedStruct("StartFailed", { error: Anything, cause: AnyCause })
 
 /**
- * A start took longer than the child's `startTimeout`, and was aborted.
+ * A start took longer than the child's `startTimeout`, and was aborted. `error` is what the last readiness check failed with, if
+ * there was one.
  *
  * @category models
  * @since 0.1.0
  */
-export const StartTimedOut = Schema.TaggedStruct("StartTimedOut", { timeoutMillis: Schema.Finite })
+export const StartTimedOut = Schema.TaggedStruct("StartTimedOut", {
+  timeoutMillis: Schema.Finite,
+  error: Schema.optionalKey(Anything)
+})
 
 /**
  * The liveness check `check` of the child failed too often; `cause` is the latest failure.
@@ -251,12 +255,15 @@ export const defect = (defect: unknown): ExitReason => ({ _tag: "Defect", defect
 export const killed: ExitReason = { _tag: "Killed" }
 
 /**
- * Creates a `StartTimedOut`.
+ * Creates a `StartTimedOut`, from the latest failure of its readiness check if there was one.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const startTimedOut = (timeoutMillis: number): ExitReason => ({ _tag: "StartTimedOut", timeoutMillis })
+export const startTimedOut = (timeoutMillis: number, check?: Cause.Cause<unknown>): ExitReason =>
+  check === undefined
+    ? { _tag: "StartTimedOut", timeoutMillis }
+    : { _tag: "StartTimedOut", timeoutMillis, error: Cause.squash(check) }
 
 /**
  * Creates an `Unhealthy` from the latest failure of a check.
@@ -399,7 +406,8 @@ export const format = (reason: ExitReason): string => {
     case "Unhealthy":
       return `is unhealthy: ${reason.check} failed: ${formatError(reason.error)}`
     case "StartTimedOut":
-      return `did not start within ${reason.timeoutMillis} ms`
+      return `did not start within ${reason.timeoutMillis} ms` +
+        ("error" in reason ? `, and was not ready: ${formatError(reason.error)}` : "")
     case "ProviderDown":
       return `needs ${reason.service}, and its sibling "${reason.id}", which gives it, is down`
     case "GaveUp":

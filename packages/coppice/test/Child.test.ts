@@ -2,6 +2,7 @@ import { VirtualTime } from "@coppice/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Child, ExitReason, SupervisionTree, Supervisor } from "coppice"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, ManagedRuntime, Option, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ended, type Kit, patient, rule as test, states } from "./support/kit.ts"
 
 class Db extends Context.Service<Db, { readonly name: string }>()("coppice/test/Child.test/Db") {}
@@ -443,6 +444,87 @@ describe("Child.describe", () => {
         yield* app.exitChild("a", ExitReason.killed)
         yield* VirtualTime.settle
         assert.deepStrictEqual((yield* app.tree).children.map(({ details }) => details), [undefined])
+      }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+    ))
+})
+
+describe("Child.isKilled", () => {
+  /** What finalizers of a child find, in whatever it lives. */
+  const finding = (found: Array<boolean>) =>
+    Child.effect(
+      "leaf",
+      Effect.andThen(
+        Effect.addFinalizer(() => Effect.map(Child.isKilled, (isKilled) => void found.push(isKilled))),
+        Effect.never
+      )
+    )
+
+  const tree = (found: Array<boolean>, options?: Child.Options) =>
+    Supervisor.make("app", {
+      strategy: "one-for-one",
+      intensity: 100,
+      children: [
+        Child.supervisor(
+          "inner",
+          Supervisor.layer("inner", { strategy: "one-for-one", intensity: 100, children: [finding(found)] }),
+          options
+        )
+      ]
+    })
+
+  it.effect("is so for a brutal kill, of itself or of one it lives in, and not for others", () =>
+    VirtualTime.run(
+      Effect.gen(function*() {
+        const found: Array<boolean> = []
+        const orderly = yield* tree(found)
+        yield* orderly.terminateChild("inner")
+        assert.deepStrictEqual(found.splice(0), [false])
+        // A supervisor that is killed still stops its children in order.
+        yield* orderly.restartChild("inner")
+        yield* orderly.exitChild("inner", ExitReason.killed)
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(found.splice(0), [false])
+        const brutal = yield* tree(found, { shutdown: "brutal-kill" })
+        yield* brutal.terminateChild("inner")
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(found.splice(0), [true])
+        const flat = yield* Supervisor.make("flat", {
+          strategy: "one-for-one",
+          intensity: 100,
+          children: [finding(found)]
+        })
+        yield* flat.exitChild("leaf", ExitReason.killed)
+        yield* VirtualTime.settle
+        yield* flat.exitChild("leaf", ExitReason.failure("crash"))
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(found.splice(0), [true, false])
+      }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+    ))
+})
+
+describe("Child.isAbandoned", () => {
+  it.effect("is so from when nobody waits any more", () =>
+    VirtualTime.run(
+      Effect.gen(function*() {
+        const found: Array<boolean> = []
+        const look = Effect.map(Child.isAbandoned, (isAbandoned) => void found.push(isAbandoned))
+        const app = yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [
+            Child.effect(
+              "slow",
+              Effect.andThen(
+                Effect.addFinalizer(() => Effect.andThen(look, Effect.andThen(Effect.sleep("3 seconds"), look))),
+                Effect.never
+              ),
+              { shutdown: "2 seconds" }
+            )
+          ]
+        })
+        const stopping = yield* Effect.forkChild(app.terminateChild("slow"), { startImmediately: true })
+        yield* TestClock.adjust("3 seconds")
+        yield* Fiber.join(stopping)
+        assert.deepStrictEqual(found, [false, true])
       }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
     ))
 })

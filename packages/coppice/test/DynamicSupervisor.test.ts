@@ -100,8 +100,8 @@ describe("startChild", () => {
         const pool = yield* DynamicSupervisor.make("pool", {
           ...patient,
           key: (id) => id,
-          child: (id: string, then: Effect.Effect<unknown, unknown>) =>
-            Child.effect("job", Effect.andThen(then, Effect.never), { restart: "temporary" })
+          child: (_id: string, first: Effect.Effect<void>) =>
+            Child.effect("job", Effect.andThen(first, Effect.never), { restart: "temporary" })
         })
         yield* Effect.forkScoped(
           Stream.runForEach(pool.events, (event) =>
@@ -110,8 +110,8 @@ describe("startChild", () => {
             }))
         )
         yield* VirtualTime.settle
-        const leave = pool.terminateChild("a")
-        const another = pool.startChild("b", Effect.fail("b crashes at once"))
+        const leave = Effect.orDie(pool.terminateChild("a"))
+        const another = Effect.orDie(pool.startChild("b", Effect.die("b crashes at once")))
         const a = yield* pool.startChild("a", Effect.andThen(another, leave))
         assert.strictEqual(a.path, "pool/a")
         yield* VirtualTime.settle

@@ -111,7 +111,7 @@ const reasons: Record<ExitReason.ExitReason["_tag"], ExitReason.ExitReason> = {
   Interrupted: of(interrupt(7)),
   Killed: ExitReason.killed,
   StartFailed: ExitReason.startFailed(ExitReason.failure("no database")),
-  StartTimedOut: ExitReason.startTimedOut(500),
+  StartTimedOut: ExitReason.startTimedOut(500, Cause.fail("no answer")),
   Unhealthy: ExitReason.unhealthy("ping", Cause.fail("no answer")),
   ProviderDown: ExitReason.providerDown("db", "shop/Db", Cause.die("Service not found: shop/Db")),
   GaveUp: gaveUp(exceeded("app", "a", ExitReason.failure("no route")))
@@ -213,7 +213,7 @@ describe("format", () => {
       "was interrupted, and not by its supervisor",
       "was killed",
       "could not start: no database",
-      "did not start within 500 ms",
+      "did not start within 500 ms, and was not ready: no answer",
       "is unhealthy: ping failed: no answer",
       "needs shop/Db, and its sibling \"db\", which gives it, is down",
       "app gave up on \"a\": 4 restarts needed within 5 s, 3 allowed"

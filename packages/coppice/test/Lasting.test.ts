@@ -104,6 +104,35 @@ describe("Child.lasting", () => {
       assert.deepStrictEqual(take(), ["x ends", "S closes"])
     })))
 
+  it.effect("is the same for all who ask at once, and remembers nothing of who has asked", () =>
+    run(Effect.gen(function*() {
+      const { store, take } = world()
+      const slow = Layer.tap(store("S"), () => Effect.sleep("1 second"))
+      const ask = Effect.map(Layer.build(Child.lasting(slow)), Context.get(Store))
+      const seen: Array<number> = []
+      const starting = yield* Effect.forkChild(Supervisor.make("app", {
+        strategy: "one-for-one",
+        intensity: 100,
+        children: [
+          Child.layer(
+            "a",
+            Layer.effectDiscard(Effect.gen(function*() {
+              const both = yield* Effect.all([ask, ask], { concurrency: "unbounded" })
+              seen.push(...both.map(({ number }) => number))
+            }))
+          )
+        ]
+      }))
+      yield* TestClock.adjust("1 second")
+      const app = yield* Fiber.join(starting)
+      for (let n = 0; n < 3; n++) {
+        yield* app.exitChild("a", crash)
+        yield* VirtualTime.settle
+      }
+      assert.deepStrictEqual(seen, [1, 1, 1, 1, 1, 1, 1, 1])
+      assert.deepStrictEqual(take(), ["S opens"])
+    })))
+
   it.effect("is tried again when its build has failed", () =>
     run(Effect.gen(function*() {
       const { note, store, take, user } = world()

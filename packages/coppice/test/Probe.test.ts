@@ -101,7 +101,7 @@ describe("readiness", () => {
         assert.isUndefined(making.pollUnsafe())
         yield* TestClock.adjust(1)
         const error = yield* answer(Effect.flip(Fiber.join(making)))
-        assert.deepStrictEqual(error.reason, ExitReason.startTimedOut(2500))
+        assert.deepStrictEqual(error.reason, ExitReason.startTimedOut(2500, Cause.fail("no answer")))
         assert.deepStrictEqual(world.kit.take(), ["start before", "stop before"])
         assert.strictEqual(world.timers, 0)
         assert.deepStrictEqual(world.living(), {})
@@ -259,7 +259,10 @@ describe("readiness", () => {
         yield* Effect.orDie(app.exitChild("a", ExitReason.killed))
         yield* TestClock.adjust("10 seconds")
         yield* TestClock.adjust("2 seconds")
-        assert.deepStrictEqual((yield* node(app, "a")).lastExit?.reason, ExitReason.startTimedOut(2000))
+        assert.deepStrictEqual(
+          (yield* node(app, "a")).lastExit?.reason,
+          ExitReason.startTimedOut(2000, Cause.fail("no answer"))
+        )
         patient.how = Effect.void
         yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(yield* states(app), { a: "running", b: "running" })

@@ -1,3 +1,4 @@
+import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -24,10 +25,13 @@ export interface Built {
   readonly use: Around["use"]
 }
 
-/** The fiber of the probe that runs, and what it has found; no health where it waits for the child to be ready. */
+/**
+ * The fiber of the probe that runs, and what it has found: no health where it waits for the child to be ready, but why it is not.
+ */
 export interface Probing {
   readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
   readonly health: Health | undefined
+  readonly failure?: Cause.Cause<unknown> | undefined
 }
 
 /** A call to a supervisor from inside one of its children that has not been answered. */
@@ -86,6 +90,11 @@ export class Incarnation implements Parent {
 
   get incarnation(): Incarnation {
     return this
+  }
+
+  /** The incarnation in which its supervisor lives. */
+  get above(): Incarnation | undefined {
+    return this.supervisor.parent?.incarnation
   }
 
   get events(): EventHub {

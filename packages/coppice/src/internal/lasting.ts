@@ -8,10 +8,25 @@ import type { Entry } from "./children.ts"
 import type { Step } from "./ranges.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
-/** What one child has built to last: where it is found again, and what it lives in. */
-interface Kept {
-  readonly memoMap: Layer.MemoMap
-  readonly scope: Scope.Closeable
+/** What one child has built to last, by the layers, and what it lives in. */
+class Kept {
+  readonly scope = Scope.makeUnsafe()
+  private readonly memoMap: Layer.MemoMap
+  private readonly built = new Map<unknown, Context.Context<any>>()
+
+  constructor(memoMap: Layer.MemoMap) {
+    this.memoMap = memoMap
+  }
+
+  /** Once built it is handed out: to ask the memo map each time would have it remember each asking. */
+  get<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Effect.Effect<Context.Context<ROut>, E, RIn> {
+    const built = this.built.get(layer)
+    if (built !== undefined) return Effect.succeed(built)
+    return Effect.tap(
+      Layer.buildWithMemoMap(layer, this.memoMap, this.scope),
+      (services) => Effect.sync(() => this.built.set(layer, services))
+    )
+  }
 }
 
 /** What children build to last longer than an incarnation: until they are forgotten, or their supervisor has ended. */
@@ -35,7 +50,7 @@ export class Lasting {
     if (found !== undefined) return found
     // What the surroundings had built is shared, what siblings build is not: they may end before it.
     const surroundings = Context.get(this.core.childContext as Context.Context<any>, Layer.CurrentMemoMap)
-    const kept = { memoMap: Layer.forkMemoMapUnsafe(surroundings), scope: Scope.makeUnsafe() }
+    const kept = new Kept(Layer.forkMemoMapUnsafe(surroundings))
     this.byEntry.set(entry, kept)
     return kept
   }

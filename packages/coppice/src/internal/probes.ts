@@ -68,7 +68,11 @@ export const awaitReady = (
   const check = checker(probe, around)
   const loop: Effect.Effect<void> = Effect.flatMap(
     check,
-    (failure) => failure === undefined ? Effect.sync(onReady) : Effect.andThen(Effect.sleep(probe.intervalMillis), loop)
+    (failure) => {
+      if (failure === undefined) return Effect.sync(onReady)
+      incarnation.probing = { fiber: incarnation.probing?.fiber, health: undefined, failure }
+      return Effect.andThen(Effect.sleep(probe.intervalMillis), loop)
+    }
   )
   forkProbe(incarnation, Context.add(context, CurrentStart, start), loop)
 }

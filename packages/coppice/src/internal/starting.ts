@@ -113,7 +113,9 @@ const startInFiber = (
 const timeLimit = (incarnation: Incarnation): Fiber.Fiber<void> | undefined => {
   const { startTimeoutMillis } = incarnation.entry.spec.care
   if (startTimeoutMillis === Infinity) return undefined
-  const tooLate = Effect.sync(() => void incarnation.end(startTimedOut(startTimeoutMillis)))
+  const tooLate = Effect.sync(() => {
+    incarnation.end(startTimedOut(startTimeoutMillis, incarnation.probing?.failure))
+  })
   return Effect.runForkWith(incarnation.supervisor.context)(Effect.delay(tooLate, startTimeoutMillis))
 }
 
