@@ -6,7 +6,9 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { createServer } from "node:net"
 
@@ -27,21 +29,34 @@ export class PortTaken extends Schema.TaggedError<PortTaken>()("PortTaken", {
 }
 
 /**
+ * Which port is asked for.
+ *
+ * - `owner`: who asks, such as the path of a child.
+ * - `preferred`: the one that it is to be if that is free; default any.
+ * - `fallback`: if that one is taken, any other; default that is `PortTaken`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Wish {
+  readonly owner: string
+  readonly preferred?: number | undefined
+  readonly fallback?: boolean | undefined
+}
+
+/**
  * The ports of a program.
  *
- * `assign` answers the port of an owner, such as the path of a child: the one that it had before, if any; else the one that
- * it prefers; else, or where that is 0, one that is free. With `fallback` a preferred port that is taken is no error, and
- * another is found. `release` gives it back, for others.
+ * `assign` answers a port on which nobody listens, and which nobody else is assigned as long as the scope is open: the one that
+ * an owner of that name had before, if that is free; else the one that it prefers; else any. `isFree` says whether nobody listens
+ * on a port.
  *
  * @category models
  * @since 0.1.0
  */
 export class Ports extends Context.Service<Ports, {
-  readonly assign: (
-    owner: string,
-    options?: { readonly preferred?: number | undefined; readonly fallback?: boolean | undefined }
-  ) => Effect.Effect<number, PortTaken>
-  readonly release: (owner: string) => Effect.Effect<void>
+  readonly assign: (wish: Wish) => Effect.Effect<number, PortTaken, Scope.Scope>
+  readonly isFree: (port: number) => Effect.Effect<boolean>
 }>()("@coppice/process/Ports") {
   /**
    * Ports of the loopback interface.
@@ -51,36 +66,49 @@ export class Ports extends Context.Service<Ports, {
   static readonly layer: Layer.Layer<Ports> = Layer.effect(
     Ports,
     Effect.gen(function*() {
-      const byOwner = new Map<string, number>()
+      const assigned = new Map<number, string>()
+      const latest = new Map<string, number>()
       const oneAtATime = yield* Semaphore.make(1)
-      const ownerOf = (port: number) => Array.from(byOwner).find(([, taken]) => taken === port)?.[0]
 
       // One that the machine gives may be assigned to a child that does not listen just now.
       const anyFree: Effect.Effect<number> = Effect.flatMap(
         Effect.orDie(free(0)),
-        (port) => ownerOf(port) === undefined ? Effect.succeed(port) : anyFree
+        (port) => assigned.has(port) ? anyFree : Effect.succeed(port)
       )
 
-      const find = Effect.fnUntraced(function*(preferred: number, fallback: boolean) {
+      const thisOne = (port: number): Effect.Effect<number, PortTaken> => {
+        const owner = assigned.get(port)
+        return owner === undefined ? free(port) : Effect.fail(new PortTaken({ port, owner }))
+      }
+
+      const find = Effect.fnUntraced(function*({ fallback = false, owner, preferred = 0 }: Wish) {
+        const before = latest.get(owner)
+        const again = before === undefined ? Option.none() : yield* Effect.option(thisOne(before))
+        if (Option.isSome(again)) return again.value
         if (preferred === 0) return yield* anyFree
-        const owner = ownerOf(preferred)
-        const port = owner === undefined ? free(preferred) : new PortTaken({ port: preferred, owner })
-        return yield* fallback ? Effect.catch(port, () => anyFree) : port
+        return yield* fallback ? Effect.catch(thisOne(preferred), () => anyFree) : thisOne(preferred)
       })
 
+      const take = Effect.fnUntraced(function*(wish: Wish) {
+        const port = yield* find(wish)
+        assigned.set(port, wish.owner)
+        latest.delete(wish.owner)
+        latest.set(wish.owner, port)
+        const [oldest] = latest.keys()
+        if (latest.size > mostRemembered && oldest !== undefined) latest.delete(oldest)
+        return port
+      }, oneAtATime.withPermits(1))
+
       return {
-        assign: Effect.fnUntraced(function*(owner, { fallback = false, preferred = 0 } = {}) {
-          const before = byOwner.get(owner)
-          if (before !== undefined) return before
-          const port = yield* find(preferred, fallback)
-          byOwner.set(owner, port)
-          return port
-        }, oneAtATime.withPermits(1)),
-        release: (owner) => Effect.sync(() => void byOwner.delete(owner))
+        assign: (wish) => Effect.acquireRelease(take(wish), (port) => Effect.sync(() => void assigned.delete(port))),
+        isFree: (port) => Effect.isSuccess(free(port))
       }
     })
   )
 }
+
+/** Of how many owners it is remembered which port they had. */
+const mostRemembered = 10_000
 
 /** A port on which nobody listens: this one, or any if it is 0. */
 const free = (wanted: number): Effect.Effect<number, PortTaken> =>

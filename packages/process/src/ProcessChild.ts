@@ -23,7 +23,8 @@ import type * as Scope from "effect/Scope"
 import type * as Sink from "effect/Sink"
 import { layerKept } from "./internal/kept.ts"
 import { run } from "./internal/run.ts"
-import { defaultSteps, type KillMode, type StopStep } from "./KillTree.ts"
+import { stepsOf } from "./internal/stop.ts"
+import type { KillMode, StopStep } from "./KillTree.ts"
 import type * as LogFile from "./LogFile.ts"
 import { Ports } from "./Ports.ts"
 import { ProcessGuard } from "./ProcessGuard.ts"
@@ -134,8 +135,9 @@ type Unprobed<O> = O extends unknown ? Omit<O, "readiness" | "liveness"> : never
  * - `readiness`, `liveness`: probes of the process.
  * - `service`: what later siblings find the process by, under a group strategy.
  * - `ref`: a `ChildRef` of that service.
- * - `shutdown`: default as long as all steps of the stop take, and 5 seconds for the kernel to clear up. `"brutal-kill"` leaves
- *   the steps out.
+ * - `startTimeout`: default 90 seconds with a readiness, else `"Infinity"`.
+ * - `shutdown`: how long the steps of its stop may take together; default as long as they say. The kernel has 5 seconds more to
+ *   clear up. `"brutal-kill"` leaves the steps out.
  *
  * @category models
  * @since 0.1.0
@@ -331,18 +333,22 @@ export const layerState = (
 /** How long the kernel may take to clear up after the last signal. */
 const slack = Duration.seconds(5)
 
+/** As long as service managers wait for a service to be ready. */
+const defaultReadyTimeout = Duration.seconds(90)
+
 /** What the core is to know of the options. */
-const childOptions = (options: Options): Unprobed<Child.Options> => {
-  const { policy, stop = defaultSteps } = options
+const childOptions = (options: Options<any, never>): Unprobed<Child.Options> => {
+  const { policy, readiness, shutdown } = options
   const said = policy === undefined ? undefined : RestartPolicy.toOptions(policy)
-  const steps = stop.reduce((sum, [, wait]) => Duration.sum(sum, Duration.fromInputUnsafe(wait)), slack)
+  const steps = stepsOf(options).reduce((sum, [, wait]) => Duration.sum(sum, Duration.fromInputUnsafe(wait)), slack)
+  const isOfTheCore = shutdown === "brutal-kill" || shutdown === "Infinity"
   return {
     restart: options.restart ?? said?.restart,
     significant: options.significant,
     backoff: options.backoff ?? said?.backoff,
     resetAfter: options.resetAfter ?? said?.resetAfter,
     onExhausted: options.onExhausted ?? said?.onExhausted,
-    startTimeout: options.startTimeout,
-    shutdown: options.shutdown ?? steps
+    startTimeout: options.startTimeout ?? (readiness === undefined ? undefined : defaultReadyTimeout),
+    shutdown: isOfTheCore ? shutdown : steps
   } as Unprobed<Child.Options>
 }

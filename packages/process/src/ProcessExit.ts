@@ -38,7 +38,8 @@ export class ProcessSignaled extends Schema.TaggedError<ProcessSignaled>()("Proc
 }
 
 /**
- * There is no such command. `searched` are the folders in which it was looked for, or the one file that it would be.
+ * There is no such command. `searched` are the folders in which it was looked for, or the one file that it would be; none if they
+ * are a secret.
  *
  * @category errors
  * @since 0.1.0
@@ -48,7 +49,7 @@ export class CommandNotFound extends Schema.TaggedError<CommandNotFound>()("Comm
   searched: Schema.Array(Schema.String)
 }) {
   override get message(): string {
-    if (this.searched.length === 0) return `${this.command} was not found: PATH is empty`
+    if (this.searched.length === 0) return `${this.command} was not found in any folder of its PATH, which is a secret`
     if (this.command.includes("/")) return `${this.command} was not found: there is no ${this.searched.join()}`
     return `${this.command} was not found: it is in none of ${this.searched.join(", ")}`
   }

@@ -125,10 +125,24 @@ export interface Options {
 }
 
 /**
+ * What is to be known of one stream.
+ *
+ * - `redact`: what is secret in it, besides what is in all.
+ * - `listen`: is called with each whole line as it was read, with its secrets. It may not wait, and may not throw.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DrainOptions {
+  readonly redact?: ReadonlyArray<Redacted.Redacted<string>> | undefined
+  readonly listen?: ((text: string) => void) | undefined
+}
+
+/**
  * A log.
  *
  * - `drain`: reads a stream of the process to its end. What has been read of a line is a line when the stream ends, or fails,
- *   or when this is interrupted. It fails as the stream does. `redact` is what is secret in this stream besides.
+ *   or when this is interrupted. It fails as the stream does.
  * - `recent`: the last lines, and at the end those that are unfinished.
  * - `changes`: the lines from now on, that is, from when the stream is first read.
  * - `follow`: the last lines and then those that come, none missing between them and none twice.
@@ -144,7 +158,7 @@ export interface ProcessLog {
     bytes: Stream.Stream<Uint8Array, E, R>,
     stream: StreamName,
     incarnation: number,
-    redact?: ReadonlyArray<Redacted.Redacted<string>>
+    options?: DrainOptions
   ) => Effect.Effect<void, E, R>
   readonly recent: Effect.Effect<ReadonlyArray<Line>>
   readonly changes: Stream.Stream<Line | Dropped>
@@ -299,11 +313,12 @@ class Log implements ProcessLog {
     bytes: Stream.Stream<Uint8Array, E, R>,
     stream: StreamName,
     incarnation: number,
-    redact: ReadonlyArray<Redacted.Redacted<string>> = []
+    { listen, redact = [] }: DrainOptions = {}
   ) =>
     Effect.suspend(() => {
       const secrets = redaction([...this.secrets, ...redact].map(Redacted.value))
-      const source = new LogSource(this.settings, stream, incarnation, secrets, (line) => {
+      const about = { stream, incarnation, redact: secrets, listen }
+      const source = new LogSource(this.settings, about, (line) => {
         this.ring.push(line)
         for (const sink of this.sinks) sink.writeUnsafe(line)
       })

@@ -10,24 +10,27 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as CommandLine from "effect/process/CommandLine"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import { markerFor, markerName } from "./internal/marker.ts"
+import * as Scope from "effect/Scope"
+import { resolve } from "node:path"
 import { answersTcp, getStatus } from "./internal/network.ts"
 import type { Process } from "./ProcessChild.ts"
-import type { Line, ProcessLog } from "./ProcessLog.ts"
+import type { ProcessLog } from "./ProcessLog.ts"
 
 /**
- * What a check is told of a start before there is a process.
+ * What a probe is told of a start before there is a process.
  *
+ * - `use`: what it is for.
  * - `log`: of the child, with the lines of its earlier incarnations.
- * - `onNotify`: gives the process a descriptor, and calls a function when it writes a line to it.
+ * - `cwd`, `environment`: the folder and the environment of the process, as its command has them.
+ * - `onLine`: calls a function with each line that the process writes to its standard streams, as it was written.
+ * - `onNotify`: gives the process a descriptor, and calls a function when it writes a line to that.
  *
  * @category models
  * @since 0.1.0
@@ -35,7 +38,11 @@ import type { Line, ProcessLog } from "./ProcessLog.ts"
 export interface Start {
   readonly path: string
   readonly incarnation: number
+  readonly use: "readiness" | "liveness"
   readonly log: ProcessLog
+  readonly cwd: string | undefined
+  readonly environment: Pick<ChildProcess.CommandOptions, "env" | "extendEnv">
+  readonly onLine: (listener: (text: string) => void) => void
   readonly onNotify: (fd: number, listener: () => void) => void
 }
 
@@ -171,37 +178,51 @@ export const tcp = (
   }, options)
 
 /**
- * Runs a command. All is well if it exits with 0. Its environment has the child's `PORT`, where there is one; what it prints is
- * not read. One that takes too long is ended.
+ * Runs a command. All is well if it exits with 0. It has the environment of the process, with its port, and its folder, unless it
+ * says otherwise; what it prints is not read. One that takes too long is killed.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const command = (
   command: ChildProcess.StandardCommand,
-  timing: Timing = {}
-): ProcessProbe<ChildProcessSpawner.ChildProcessSpawner> =>
-  make((process) => {
-    const { env, extendEnv } = command.options
-    const probe = CommandLine.display([command.command, ...command.args], { format: "posix" })
-    const port = process.port === undefined ? {} : { PORT: `${process.port}` }
-    const run = ChildProcess.make(command.command, command.args, {
-      ...command.options,
-      env: { ...port, ...env, [markerName]: markerFor(process.mark) },
-      extendEnv: env === undefined || extendEnv === true,
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "ignore",
-      forceKillAfter: "1 second"
-    })
-    return Effect.flatMap(
-      Effect.catch(exitCodeOf(run), ({ message }) => new ProbeFailed({ probe, problem: message })),
-      (code) => code === 0 ? Effect.void : new ProbeFailed({ probe, problem: `exited with code ${code}` })
-    )
-  }, timing)
+  { interval, timeout }: Timing = {}
+): ProcessProbe<ChildProcessSpawner.ChildProcessSpawner> => {
+  const probe = CommandLine.display([command.command, ...command.args], { format: "posix" })
+  return {
+    interval,
+    timeout,
+    arm: ({ cwd, environment }) => {
+      const { options } = command
+      const run = ChildProcess.make(command.command, command.args, {
+        cwd,
+        ...options,
+        env: {
+          ...(options.env === undefined || options.extendEnv === true ? environment.env : undefined),
+          ...options.env
+        },
+        extendEnv: options.env === undefined ? environment.extendEnv : options.extendEnv,
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "ignore",
+        killSignal: "SIGKILL"
+      })
+      return Effect.succeed(() =>
+        Effect.flatMap(
+          Effect.catch(exitCodeOf(run), ({ message }) => new ProbeFailed({ probe, problem: message })),
+          (code) => code === 0 ? Effect.void : new ProbeFailed({ probe, problem: `exited with code ${code}` })
+        )
+      )
+    }
+  }
+}
 
-const exitCodeOf = (command: ChildProcess.StandardCommand) =>
-  Effect.scoped(Effect.flatMap(command, ({ exitCode }) => exitCode))
+// Nobody waits for one that is killed: it bears the mark of the process, and ends with that at the latest.
+const exitCodeOf = Effect.fnUntraced(function*(command: ChildProcess.StandardCommand) {
+  const scope = Scope.makeUnsafe()
+  const close = Effect.forkDetach(Scope.close(scope, Exit.void), { startImmediately: true })
+  return yield* Effect.ensuring(Effect.flatMap(Scope.provide(command, scope), ({ exitCode }) => exitCode), close)
+})
 
 /**
  * Waits for a line that has this text, or matches this pattern, on either stream.
@@ -240,17 +261,10 @@ export const logLine = (pattern: string | RegExp, options: Repeated = {}): Proce
   const matches = typeof pattern === "string"
     ? (text: string) => text.includes(pattern)
     : (text: string) => text.search(pattern) !== -1
-  return told(options, `a line with ${pattern}`, ({ incarnation, log }, tell) => {
-    const isIt = (line: { readonly _tag: string }): line is Line => line._tag === "Line"
-    // It listens already when the process is started, so that no line comes before.
-    return log.changes.pipe(
-      Stream.filter(isIt),
-      Stream.filter((line) => line.incarnation === incarnation && matches(line.text)),
-      Stream.runForEach(() => tell),
-      Effect.forkScoped({ startImmediately: true }),
-      Effect.asVoid
-    )
-  })
+  return told(options, `a line with ${pattern}`, ({ onLine }, tell) =>
+    onLine((text) => {
+      if (matches(text)) tell()
+    }))
 }
 
 /**
@@ -261,50 +275,51 @@ export const logLine = (pattern: string | RegExp, options: Repeated = {}): Proce
  */
 export const notify = (options: Repeated & { readonly fd?: number | undefined } = {}): ProcessProbe<never> => {
   const { fd = 3 } = options
-  return told(
-    options,
-    `a line to descriptor ${fd}`,
-    ({ onNotify }, tell) =>
-      Effect.map(Effect.context<never>(), (context) => onNotify(fd, () => Effect.runSyncWith(context)(tell)))
-  )
+  return told(options, `a line to descriptor ${fd}`, ({ onNotify }, tell) => onNotify(fd, tell))
 }
 
-/** A probe that is told by `listen`, and says when the last time was. */
+/** A probe that is told by `listen`, and says how long ago the last time was. */
 const told = (
   { interval, timeout, within }: Repeated,
   probe: string,
-  listen: (start: Start, tell: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
+  listen: (start: Start, tell: () => void) => void
 ): ProcessProbe<never> => ({
   interval,
   timeout,
   arm: (start) =>
-    Effect.gen(function*() {
-      let lastMillis: number | undefined
-      yield* listen(start, Effect.map(Clock.currentTimeMillis, (millis) => void (lastMillis = millis)))
-      return (process) => freshness(probe, within, () => lastMillis, process)
-    })
+    Clock.clockWith((clock) =>
+      Effect.sync(() => {
+        const nowMillis = () => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+        const armedAt = nowMillis()
+        let last: number | undefined
+        listen(start, () => {
+          last = nowMillis()
+        })
+        return () =>
+          freshness(probe, start, within, last === undefined ? undefined : nowMillis() - last, nowMillis() - armedAt)
+      })
+    )
 })
 
-const freshness = Effect.fnUntraced(function*(
+/** Whether it has happened, and not too long ago. To be alive it need not have happened right after the start. */
+const freshness = (
   probe: string,
+  { use }: Start,
   within: Duration.Input | undefined,
-  last: () => number | undefined,
-  { startedAtMillis }: Process
-) {
-  const millis = last()
-  if (within === undefined) {
-    return millis === undefined
-      ? yield* new ProbeFailed({ probe, problem: "not yet" })
-      : undefined
+  sinceLast: number | undefined,
+  sinceStart: number
+): Effect.Effect<void, ProbeFailed> => {
+  if (sinceLast === undefined && (use === "readiness" || within === undefined)) {
+    return Effect.fail(new ProbeFailed({ probe, problem: "not yet" }))
   }
-  const silence = (yield* Clock.currentTimeMillis) - (millis ?? startedAtMillis)
-  if (silence <= Duration.toMillis(within)) return
-  return yield* new ProbeFailed({ probe, problem: `none for ${silence} ms` })
-})
+  const silence = sinceLast ?? sinceStart
+  if (within === undefined || silence <= Duration.toMillis(within)) return Effect.void
+  return Effect.fail(new ProbeFailed({ probe, problem: `none for ${Math.round(silence)} ms` }))
+}
 
 /**
  * Waits for a file to be made, or to be changed: one that was there before the process was started does not count as it is.
- * With `within` the file must have been changed within this time.
+ * With `within` the file must have been changed within this time. A path that is relative begins at the folder of the process.
  *
  * @category constructors
  * @since 0.1.0
@@ -312,13 +327,17 @@ const freshness = Effect.fnUntraced(function*(
 export const file = (path: string, options: Repeated = {}): ProcessProbe<FileSystem.FileSystem> => ({
   interval: options.interval,
   timeout: options.timeout,
-  arm: () =>
-    Effect.map(version(path), (before) => (process) =>
+  arm: (start) => {
+    const place = resolve(start.cwd ?? ".", path)
+    return Effect.map(version(place), (before) => ({ startedAtMillis }) =>
       Effect.gen(function*() {
-        const now = yield* version(path)
+        const now = yield* version(place)
+        const millis = yield* Clock.currentTimeMillis
         const isNew = now !== undefined && now.id !== before?.id
-        yield* freshness(path, options.within, () => isNew ? now.changedAtMillis : undefined, process)
+        const sinceLast = isNew ? millis - now.changedAtMillis : undefined
+        yield* freshness(place, start, options.within, sinceLast, millis - startedAtMillis)
       }))
+  }
 })
 
 /** What a file is now, to be told from what it was before; undefined where there is none. */

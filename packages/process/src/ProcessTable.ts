@@ -58,7 +58,7 @@ export const all: Effect.Effect<ReadonlyArray<Entry>, UnsupportedPlatform> = rea
  * @since 0.1.0
  */
 export const marked = (...texts: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<number>, UnsupportedPlatform> =>
-  reading((platform) => platform.marked(texts))
+  reading((platform) => table.bearing(platform.marks(), texts))
 
 /**
  * Those whose line of parents leads to one of these pids, the pids themselves included, each before its children.

@@ -26,41 +26,48 @@ describe("Ports", () => {
     Effect.gen(function*() {
       const ports = yield* service
       const owners = Array.from({ length: 30 }, (_, index) => `app/${index}`)
-      const first = yield* Effect.forEach(owners, (owner) => ports.assign(owner), { concurrency: "unbounded" })
+      const all = Effect.scoped(
+        Effect.forEach(owners, (owner) => ports.assign({ owner }), { concurrency: "unbounded" })
+      )
+      const first = yield* all
       assert.strictEqual(new Set(first).size, 30)
-      assert.deepStrictEqual(yield* Effect.forEach(owners, (owner) => ports.assign(owner)), first)
+      assert.deepStrictEqual(yield* all, first)
     }).pipe(Effect.provide(layer)))
 
-  it.live("gives the preferred port if it is free, to one only", () =>
+  it.live("gives two owners of one name two ports", () =>
     Effect.gen(function*() {
       const ports = yield* service
-      const preferred = yield* ports.assign("app/a")
-      yield* ports.release("app/a")
-      assert.strictEqual(yield* ports.assign("app/b", { preferred }), preferred)
-      const error = yield* Effect.flip(ports.assign("app/c", { preferred }))
-      assert.strictEqual(
-        error.message,
-        `port ${preferred} is taken by app/b: choose another, or 0 for any that is free`
-      )
-      assert.notStrictEqual(yield* ports.assign("app/c", { preferred, fallback: true }), preferred)
-    }).pipe(Effect.provide(layer)))
+      const first = yield* ports.assign({ owner: "app/a" })
+      assert.notStrictEqual(yield* ports.assign({ owner: "app/a" }), first)
+    }).pipe(Effect.scoped, Effect.provide(layer)))
+
+  it.live("gives the preferred port if it is free, to one only, as long as that one has it", () =>
+    Effect.gen(function*() {
+      const ports = yield* service
+      const preferred = yield* Effect.scoped(ports.assign({ owner: "app/a" }))
+      yield* Effect.scoped(Effect.gen(function*() {
+        assert.strictEqual(yield* ports.assign({ owner: "app/b", preferred }), preferred)
+        const error = yield* Effect.flip(ports.assign({ owner: "app/c", preferred }))
+        assert.strictEqual(
+          error.message,
+          `port ${preferred} is taken by app/b: choose another, or 0 for any that is free`
+        )
+        // Nobody listens on it, and that changes nothing.
+        assert.isTrue(yield* ports.isFree(preferred))
+        assert.notStrictEqual(yield* ports.assign({ owner: "app/d", preferred, fallback: true }), preferred)
+        assert.notStrictEqual(yield* ports.assign({ owner: "app/a" }), preferred)
+      }))
+      assert.strictEqual(yield* ports.assign({ owner: "app/c", preferred }), preferred)
+    }).pipe(Effect.scoped, Effect.provide(layer)))
 
   it.live("does not give one on which another program listens", () =>
     Effect.gen(function*() {
       const ports = yield* service
       const preferred = portOf(yield* listener(0))
-      const error = yield* Effect.flip(ports.assign("app/a", { preferred }))
+      assert.isFalse(yield* ports.isFree(preferred))
+      const error = yield* Effect.flip(ports.assign({ owner: "app/a", preferred }))
       assert.strictEqual(error.owner, undefined)
       assert.include(error.message, "taken by another program")
-      assert.notStrictEqual(yield* ports.assign("app/a", { preferred, fallback: true }), preferred)
-    }).pipe(Effect.provide(layer)))
-
-  it.live("keeps a port for its owner while nobody listens on it", () =>
-    Effect.gen(function*() {
-      const ports = yield* service
-      const port = yield* ports.assign("app/a")
-      yield* Effect.scoped(Effect.map(listener(port), (server) => assert.strictEqual(portOf(server), port)))
-      assert.strictEqual((yield* Effect.flip(ports.assign("app/b", { preferred: port }))).owner, "app/a")
-      assert.strictEqual(yield* ports.assign("app/a"), port)
-    }).pipe(Effect.provide(layer)))
+      assert.notStrictEqual(yield* ports.assign({ owner: "app/a", preferred, fallback: true }), preferred)
+    }).pipe(Effect.scoped, Effect.provide(layer)))
 })

@@ -1,13 +1,13 @@
-import { type KillTree, ProcessChild, ProcessTable } from "@coppice/process"
+import { type KillTree, ProcessChild, ProcessGuard, ProcessProbe, ProcessTable } from "@coppice/process"
 import { assert, describe, it } from "@effect/vitest"
-import { ExitReason, Supervisor } from "coppice"
-import { Effect, Layer } from "effect"
+import { Child, ExitReason, Supervisor } from "coppice"
+import { Duration, Effect, Layer } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { fileURLToPath } from "node:url"
-import { current, line, node, Proc, ProcRef, run, sh, supervise, texts, until } from "./support/children.ts"
+import { current, line, node, Proc, ProcRef, run, say, sh, supervise, texts, until } from "./support/children.ts"
 import { markOfTest, shell, sleeping } from "./support/family.ts"
 
 const proc = { service: Proc, ref: ProcRef } as const
@@ -115,6 +115,136 @@ describe("a stop is over when all of it is gone", () => {
     ))
 })
 
+describe("whatever else is said", () => {
+  it.live("an orphan that is just becoming another program is found", () =>
+    Effect.gen(function*() {
+      // A process has no environment while it becomes another program: it is looked at in the middle of that.
+      const becoming = Array.from({ length: 12 }, () => "env").join(" ")
+      const script = `setsid ${becoming} sleep 61 & exit 0`
+      for (let time = 0; time < 5; time++) {
+        yield* run(() =>
+          Effect.gen(function*() {
+            const children = Array.from(
+              { length: 8 },
+              (_, n) =>
+                ProcessChild.make(`p${n}`, sh(script), { restart: "temporary", stop: [["SIGKILL", "1 second"]] })
+            )
+            const app = yield* Supervisor.make("app", { strategy: "one-for-one", children })
+            yield* until(Effect.filterOrFail(app.tree, ({ children }) => children.length === 0))
+          })
+        )
+      }
+    }), 30_000)
+
+  it.live("only the signals of the stop are sent, and none by the spawner", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const worker =
+          "for (const s of ['SIGUSR2', 'SIGTERM', 'SIGINT']) process.on(s, () => { console.log(s); if (s === 'SIGINT') process.exit() }); console.log('up'); setInterval(() => {}, 1e6)"
+        const leader = `const { spawn } = require('child_process'); spawn(process.execPath, ['-e', ${
+          JSON.stringify(worker)
+        }], { stdio: 'inherit' }); process.stdin.on('data', () => process.exit(3))`
+        const app = yield* supervise(
+          ProcessChild.make("p", node(leader, { killSignal: "SIGUSR2" }), {
+            stop: [["SIGINT", "10 seconds"]],
+            restart: "temporary",
+            ...proc
+          })
+        )
+        const process = yield* current
+        yield* line(process, "up")
+        yield* Effect.forkScoped(say(process, "go"))
+        yield* until(Effect.filterOrFail(app.tree, ({ children }) => children.length === 0))
+        assert.deepStrictEqual(yield* texts(process), ["up", "SIGINT"])
+      })
+    ))
+
+  it.live("a stop takes no longer than its shutdown time, and ends with nobody alive", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(
+          ProcessChild.make("p", sh("trap '' TERM; echo up; while :; do sleep 1; done"), {
+            shutdown: "200 millis",
+            ...proc
+          })
+        )
+        const process = yield* current
+        yield* line(process, "up")
+        const [took] = yield* Effect.timed(app.terminateChild("p"))
+        assert.isBelow(Duration.toMillis(took), 5000)
+        assert.deepStrictEqual(yield* family(process), [])
+      })
+    ))
+
+  it.live("a process is killed at once when a supervisor above it is stopped brutally", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const inner = Supervisor.layer("inner", {
+          strategy: "one-for-one",
+          children: [ProcessChild.make("p", sh("trap '' TERM; echo up; while :; do sleep 1; done"), proc)]
+        })
+        const app = yield* supervise(Child.supervisor("inner", inner, { shutdown: "brutal-kill" }))
+        const process = yield* current
+        yield* line(process, "up")
+        yield* app.terminateChild("inner")
+        const [took] = yield* Effect.timed(familyOf(process, 0))
+        assert.isBelow(Duration.toMillis(took), 5000)
+      })
+    ))
+
+  it.live("a check that does not end holds up no stop", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(
+          ProcessChild.make("p", ChildProcess.make("sleep", ["60"]), {
+            liveness: {
+              ...ProcessProbe.command(sh("trap '' TERM; echo > /dev/null; while :; do sleep 1; done"), {
+                timeout: "1 minute"
+              }),
+              interval: "10 millis"
+            },
+            shutdown: "brutal-kill",
+            ...proc
+          })
+        )
+        const process = yield* current
+        yield* until(Effect.filterOrFail(family(process), ({ length }) => length >= 2))
+        yield* app.terminateChild("p")
+        yield* familyOf(process, 0)
+        assert.isUndefined((yield* app.tree).children[0]?.details)
+      })
+    ))
+
+  it.live("a process that leads no group is asked, too", () =>
+    run((lines) =>
+      Effect.gen(function*() {
+        const sleeper = ChildProcess.make("sleep", ["60"], { detached: false })
+        const app = yield* supervise(ProcessChild.make("p", sleeper, { killMode: "group", ...proc }))
+        yield* current
+        yield* app.terminateChild("p")
+        assert.deepStrictEqual(lines.filter((line) => line.includes("killed")), [])
+      })
+    ))
+
+  it.live("the guard is told of each process, and that it has gone", () =>
+    Effect.gen(function*() {
+      const told: Array<string> = []
+      const guard = Layer.succeed(ProcessGuard.ProcessGuard, {
+        nextMark: Effect.succeed(markOfTest()),
+        register: ({ command, path }) => Effect.sync(() => void told.push(`+ ${path} ${command}`)),
+        release: () => Effect.sync(() => void told.push("-"))
+      })
+      yield* run(() =>
+        Effect.gen(function*() {
+          const app = yield* supervise(ProcessChild.make("p", ChildProcess.make("sleep", ["60"])))
+          yield* app.terminateChild("p")
+          yield* app.restartChild("p")
+        }).pipe(Effect.scoped, Effect.provide(guard))
+      )
+      assert.deepStrictEqual(told, ["+ app/p sleep 60", "-", "+ app/p sleep 60", "-"])
+    }))
+})
+
 describe("a stop", () => {
   /** Says what it hears, and ends at the second request. */
   const listening =
@@ -211,7 +341,6 @@ describe("a process that is not ours", () => {
           const app = yield* supervise(ProcessChild.make("p", ChildProcess.make("sleep", ["61"]), proc))
           const process = yield* current
           assert.strictEqual(process.pid, foreign!.pid)
-          assert.isFalse(yield* process.signal("SIGTERM"))
           yield* app.terminateChild("p")
         }).pipe(Effect.provide(lying))
       )

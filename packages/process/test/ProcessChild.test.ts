@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Child, ExitReason, RestartPolicy, SupervisionTree, Supervisor } from "coppice"
 import { Effect, FileSystem, Redacted, Stream } from "effect"
 import { ChildProcess } from "effect/process"
-import { createServer } from "node:net"
+import { createServer, type Server } from "node:net"
 import { current, line, node, Proc, ProcRef, reasonOf, run, sh, supervise, texts, until } from "./support/children.ts"
 
 const proc = { service: Proc, ref: ProcRef } as const
@@ -163,7 +163,16 @@ describe("a start that fails", () => {
       const file = yield* failure(ChildProcess.make("./no-such-file", [], { cwd: "/tmp" }))
       assert.strictEqual(file.message, "./no-such-file was not found: there is no /tmp/no-such-file")
       const nowhere = yield* failure(ChildProcess.make("no-such-command", [], { env: {} }))
-      assert.match(nowhere.message, /^no-such-command was not found: /)
+      assert.strictEqual(nowhere.message, "no-such-command was not found: it is in none of /bin, /usr/bin")
+      const relative = yield* failure(ChildProcess.make("no-such-command", [], { env: { PATH: "bin:" }, cwd: "/tmp" }))
+      assert.strictEqual(relative.message, "no-such-command was not found: it is in none of /tmp/bin, /tmp")
+      const secret = yield* failure(
+        ChildProcess.make("no-such-command", [], { env: { PATH: Redacted.make("/secret") } })
+      )
+      assert.strictEqual(
+        secret.message,
+        "no-such-command was not found in any folder of its PATH, which is a secret"
+      )
     }))
 
   it.live("says what is wrong with the folder", () =>
@@ -208,6 +217,25 @@ describe("a start that fails", () => {
       const missing = yield* failure(ChildProcess.make("true"), { envFiles: ["/no/such/file.env"] })
       assert.match(missing.message, /^the environment file \/no\/such\/file.env cannot be read: /)
     }))
+
+  it.live("says why the process was not ready in time", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const probes: ReadonlyArray<readonly [ProcessProbe.ProcessProbe<never>, RegExp]> = [
+          [ProcessProbe.http({ port: 1, path: "/health" }), /GET http:\/\/127.0.0.1:1\/health: connect ECONNREFUSED/],
+          [ProcessProbe.http({ port: 1, path: "/a b" }), /GET http:\/\/127.0.0.1:1\/a b: .*unescaped characters/],
+          [ProcessProbe.tcp({ port: 70_000 }), /tcp 127.0.0.1:70000: Port should be/],
+          [ProcessProbe.notify({ within: "1 minute" }), /a line to descriptor 3: not yet/]
+        ]
+        for (const [readiness, why] of probes) {
+          const error = yield* Effect.flip(supervise(
+            ProcessChild.make("p", ChildProcess.make("sleep", ["60"]), { readiness, startTimeout: "200 millis" })
+          ))
+          assert.match(error.message, /did not start within 200 ms, and was not ready: /)
+          assert.match(error.message, why)
+        }
+      })
+    ))
 
   it.live("ends the process that does not become ready in time", () =>
     run(() =>
@@ -264,13 +292,16 @@ describe("what a process is given", () => {
       Effect.gen(function*() {
         const files = yield* FileSystem.FileSystem
         const folder = yield* files.makeTempDirectoryScoped()
-        yield* files.writeFileString(`${folder}/1.env`, "A=first\nB=first\nC=first\nPORT=first")
-        yield* files.writeFileString(`${folder}/2.env`, "B=second\nC=second")
-        const seen = yield* printed(["A", "B", "C", "PORT"], { env: { C: "command" }, extendEnv: true }, {
+        yield* files.writeFileString(
+          `${folder}/1.env`,
+          "A=first-value\nB=first-value\nC=first-value\nPORT=first-port\nMODE=short"
+        )
+        yield* files.writeFileString(`${folder}/2.env`, "B=second-value\nC=second-value")
+        const seen = yield* printed(["A", "B", "C", "PORT", "MODE"], { env: { C: "command" }, extendEnv: true }, {
           envFiles: [`${folder}/1.env`, `${folder}/2.env`]
         })
-        // What comes from a file is a secret.
-        assert.deepStrictEqual(seen, ["A=<redacted>", "B=<redacted>", "C=command", "PORT=<redacted>"])
+        // What comes from a file is a secret, unless it is too short to be one.
+        assert.deepStrictEqual(seen, ["A=<redacted>", "B=<redacted>", "C=command", "PORT=<redacted>", "MODE=short"])
       })
     ))
 
@@ -331,6 +362,58 @@ describe("what a process is given", () => {
         yield* app.deleteChild("a")
         yield* until(app.startChild(b))
         assert.strictEqual((yield* current).port, preferred)
+      })
+    ))
+
+  it.live("is the same port after a restart of the supervisor, and another one in another root", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const dying = ProcessChild.make("p", sh("read line; exit 1"), { port: true, ...proc })
+        yield* Supervisor.make("app", {
+          strategy: "one-for-one",
+          children: [
+            Child.supervisor(
+              "inner",
+              Supervisor.layer("inner", {
+                strategy: "one-for-one",
+                intensity: 0,
+                children: [dying]
+              }),
+              { restart: "permanent" }
+            )
+          ]
+        })
+        const first = yield* current
+        yield* first.signal("SIGKILL")
+        const second = yield* until(Effect.filterOrFail(current, ({ pid }) => pid !== first.pid))
+        assert.deepStrictEqual([second.port, second.incarnation, second.path], [first.port, 1, first.path])
+        const same = yield* Effect.all([1, 2].map(() =>
+          Effect.map(
+            supervise(ProcessChild.make("p", ChildProcess.make("sleep", ["60"]), { port: true })),
+            ({ tree }) => Effect.map(tree, ({ children }) => children[0]?.details?.["port"])
+          )
+        ))
+        const ports = yield* Effect.all(same)
+        assert.notStrictEqual(ports[0], ports[1])
+      })
+    ))
+
+  it.live("is no port that a stranger has taken meanwhile", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const app = yield* supervise(
+          ProcessChild.make("p", ChildProcess.make("sleep", ["60"]), { port: true, ...proc })
+        )
+        const { port } = yield* current
+        yield* app.terminateChild("p")
+        yield* Effect.acquireRelease(
+          Effect.callback<Server>((resume) => {
+            const server = createServer().listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
+          }),
+          (server) => Effect.sync(() => void server.close())
+        )
+        const { message } = yield* Effect.flip(app.restartChild("p"))
+        assert.include(message, `port ${port} is taken by another program`)
       })
     ))
 
@@ -441,6 +524,34 @@ describe("what a process prints", () => {
         yield* app.terminateChild("p")
       })
     ), 90_000)
+
+  it.live("is read from other descriptors too", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const script = "head -c 2000000 /dev/zero >&4; echo done; exec sleep 60"
+        yield* supervise(
+          ProcessChild.make("p", sh(script, { additionalFds: { fd4: { type: "output" } } }), {
+            readiness: ProcessProbe.logLine("done"),
+            startTimeout: "10 seconds"
+          })
+        )
+      })
+    ))
+
+  it.live("is heard by a probe as it was printed, secrets and all", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const script = "echo \"token $TOKEN accepted\"; exec sleep 60"
+        yield* supervise(
+          ProcessChild.make("p", sh(script, { env: { TOKEN: Redacted.make("correct-horse") }, extendEnv: true }), {
+            readiness: ProcessProbe.logLine("token correct-horse accepted"),
+            startTimeout: "10 seconds",
+            ...proc
+          })
+        )
+        assert.deepStrictEqual(yield* texts(yield* current), ["token <redacted> accepted"])
+      })
+    ))
 
   it.live("may be left unread", () =>
     run(() =>

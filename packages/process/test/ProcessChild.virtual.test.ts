@@ -2,10 +2,11 @@ import { Ports, ProcessChild, ProcessExit, ProcessGuard, ProcessProbe } from "@c
 import { TestProcess, VirtualTime } from "@coppice/testing"
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Backoff, RestartPolicy, Supervisor } from "coppice"
-import { Effect, Layer, Logger, type Scope } from "effect"
+import { Backoff, Child, RestartPolicy, Supervisor } from "coppice"
+import { Effect, Fiber, Layer, Logger, type Scope } from "effect"
 import { ChildProcess } from "effect/process"
 import { TestClock } from "effect/testing"
+import { Proc } from "./support/children.ts"
 
 const run = <A, E>(
   scripts: TestProcess.Scripts,
@@ -92,6 +93,39 @@ describe("a process child, under virtual time", () => {
         yield* TestClock.adjust("1 millis")
         yield* VirtualTime.settle
         assert.isDefined(starting.pollUnsafe())
+      })
+    ))
+
+  it.effect("is waited for to be ready no longer than 90 seconds, unless it is told otherwise", () =>
+    run(
+      { job: () => Effect.never },
+      Effect.gen(function*() {
+        const readiness = ProcessProbe.make(() => Effect.fail("not yet"))
+        const starting = yield* Effect.forkScoped(Effect.flip(supervise({ readiness })))
+        yield* TestClock.adjust("89999 millis")
+        yield* VirtualTime.settle
+        assert.isUndefined(starting.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        const error = yield* Fiber.join(starting)
+        assert.include(error.message, "did not start within 90000 ms, and was not ready: not yet")
+      })
+    ))
+
+  it.effect("can be sent signals", () =>
+    run(
+      { job: (process) => Effect.andThen(process.ignore("SIGHUP"), Effect.never) },
+      Effect.gen(function*() {
+        yield* Supervisor.make("app", {
+          strategy: "rest-for-one",
+          children: [
+            ProcessChild.make("job", ChildProcess.make("job"), { service: Proc }),
+            Child.task("reload", Effect.flatMap(Proc, ({ signal }) => signal("SIGHUP")))
+          ]
+        })
+        const processes = yield* TestProcess.TestProcesses
+        const [job] = yield* processes.all
+        yield* VirtualTime.settle
+        assert.deepStrictEqual(yield* job!.signals, ["SIGHUP"])
       })
     ))
 

@@ -114,6 +114,75 @@ describe("a probe", () => {
       })
     ))
 
+  it.live("by a command runs in the folder and the environment of the process", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const files = yield* FileSystem.FileSystem
+        const folder = yield* files.makeTempDirectoryScoped()
+        yield* files.writeFileString(`${folder}/.env`, "SHARED_TOKEN=correct-horse")
+        const app = yield* supervise(
+          ProcessChild.make("p", ChildProcess.make("sleep", ["60"], { cwd: folder }), {
+            port: { variable: "MY_PORT" },
+            envFiles: [`${folder}/.env`],
+            readiness: ProcessProbe.command(sh("echo $MY_PORT $SHARED_TOKEN > here"), { interval }),
+            startTimeout: "10 seconds"
+          })
+        )
+        const port = (yield* app.tree).children[0]?.details?.["port"]
+        assert.strictEqual(yield* files.readFileString(`${folder}/here`), `${port} correct-horse\n`)
+      })
+    ))
+
+  it.live("by a file begins at the folder of the process", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const files = yield* FileSystem.FileSystem
+        const cwd = yield* files.makeTempDirectoryScoped()
+        yield* supervise(
+          ProcessChild.make("p", sh("echo > ready; exec sleep 60", { cwd }), {
+            readiness: ProcessProbe.file("ready", { interval }),
+            startTimeout: "10 seconds"
+          })
+        )
+      })
+    ))
+
+  it.live("by a descriptor waits for a whole line, and takes no standard one", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const start = (script: string) =>
+          supervise(ProcessChild.make("p", sh(script), {
+            readiness: ProcessProbe.notify({ interval }),
+            startTimeout: "300 millis"
+          }))
+        assert.strictEqual((yield* Effect.flip(start("printf ready >&3; exec sleep 60"))).reason._tag, "StartTimedOut")
+        yield* start("echo ready >&3; exec sleep 60")
+        const wrong = yield* Effect.flip(supervise(
+          ProcessChild.make("p", sh("exec sleep 60"), { readiness: ProcessProbe.notify({ fd: 1 }) })
+        ))
+        assert.include(wrong.message, "descriptor 1 is taken: a process notifies by one from 3")
+      })
+    ))
+
+  it.live("by HTTP leaves no connection open", () =>
+    run(() =>
+      Effect.gen(function*() {
+        const serve =
+          "require('http').createServer((request, answer) => { console.log(request.headers.connection); answer.end() }).listen(process.env.PORT)"
+        yield* supervise(
+          ProcessChild.make("p", ChildProcess.make(process.execPath, ["-e", serve]), {
+            port: true,
+            readiness: ProcessProbe.http({ interval }),
+            startTimeout: "10 seconds",
+            service: Proc,
+            ref: ProcRef
+          })
+        )
+        const lines = yield* (yield* current).log.recent
+        assert.deepStrictEqual(Array.from(new Set(lines.map(({ text }) => text))), ["close"])
+      })
+    ))
+
   it.live("by a port says so where there is none", () =>
     run(() =>
       Effect.gen(function*() {

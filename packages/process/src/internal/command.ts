@@ -1,6 +1,7 @@
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as CommandLine from "effect/process/CommandLine"
 import * as Redacted from "effect/Redacted"
+import { type Environment, worthHiding } from "./environment.ts"
 import { markerFor, markerName } from "./marker.ts"
 
 /** A process's port, and how it is told. */
@@ -13,10 +14,8 @@ export interface Port {
 /** What a process is given besides what its command says. */
 export interface Given {
   readonly mark: string
-  readonly files: Readonly<Record<string, Redacted.Redacted<string>>>
+  readonly files: Environment
   readonly port: Port | undefined
-  /** Descriptors that it may write to. */
-  readonly fds: ReadonlyArray<number>
 }
 
 /** A command as it is run, how it is told to people, and what they must not see of it. */
@@ -45,25 +44,39 @@ const output = (config: ChildProcess.CommandOptions["stdout"]): "pipe" | "inheri
 export const prepare = (command: ChildProcess.StandardCommand, given: Given): Prepared => {
   const { options } = command
   const args = [...command.args, ...portArguments(given.port)]
-  const env = {
-    ...given.files,
-    ...portVariable(given.port),
-    ...options.env,
-    [markerName]: markerFor(given.mark)
-  }
-  const fds = Object.fromEntries(given.fds.map((fd) => [`fd${fd}`, { type: "output" } as const]))
+  const own: Environment = { ...portVariable(given.port), ...options.env }
+  // The spawner would send a signal of its own, to whoever has the number of the group then. Ours come before, and to those who
+  // are meant: what it sends does nothing.
+  const { forceKillAfter: _, ...rest } = options
   return {
     command: ChildProcess.make(command.command, args, {
-      ...options,
-      env,
+      ...rest,
+      env: { ...given.files, ...own, [markerName]: markerFor(given.mark) },
       extendEnv: options.env === undefined || options.extendEnv === true,
       stdout: output(options.stdout),
       stderr: output(options.stderr),
-      additionalFds: { ...options.additionalFds, ...fds },
-      // Only for what ends before our own stop takes over: without it the spawner would wait without a bound.
-      forceKillAfter: "1 second"
+      killSignal: "SIGCONT"
     }),
     text: CommandLine.display([command.command, ...args], { format: "posix" }),
-    secrets: [...args, ...Object.values(env)].filter((value) => Redacted.isRedacted(value))
+    secrets: [
+      ...[...args, ...Object.values(own)].filter((value) => Redacted.isRedacted(value)),
+      ...worthHiding(given.files)
+    ]
   }
 }
+
+/** The command with descriptors that its process may write to. */
+export const withOutputs = (command: ChildProcess.StandardCommand, fds: ReadonlyArray<number>) =>
+  ChildProcess.make(command.command, command.args, {
+    ...command.options,
+    additionalFds: {
+      ...command.options.additionalFds,
+      ...Object.fromEntries(fds.map((fd) => [`fd${fd}`, { type: "output" }] as const))
+    }
+  })
+
+/** The descriptors besides the standard ones that a process writes to: somebody has to read them. */
+export const outputsOf = ({ options }: ChildProcess.StandardCommand): ReadonlyArray<number> =>
+  Object.entries(options.additionalFds ?? {}).flatMap(([name, { type }]) =>
+    type === "input" ? [] : [ChildProcess.parseFdName(name) ?? []].flat()
+  )

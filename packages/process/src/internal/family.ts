@@ -1,14 +1,18 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { KillMode, StopStep } from "../KillTree.ts"
 import * as ProcessIdentity from "../ProcessIdentity.ts"
 import * as ProcessTable from "../ProcessTable.ts"
-import { familyOf, platform } from "./table.ts"
+import { monotonicMillis } from "./monotonic.ts"
+import { bearing, familyOf, platform } from "./table.ts"
 
 /** How often those who are to end are looked at: at first every so many milliseconds, and then more rarely. */
 const shortestPause = 5
 const longestPause = 100
+
+/** A process that becomes another program has no environment meanwhile: how long that may last, in milliseconds. */
+const longestBlank = 20
+const pauseWhenBlank = 2
 
 /** How long the kernel has to take away what was killed. */
 const patienceWithKernel = Duration.seconds(2)
@@ -23,6 +27,8 @@ export class Family {
   private readonly known = new Set<string>()
   private readonly pids = new Set<number>()
   private readonly since: string | undefined
+  /** Those that have cleared their environment. */
+  private readonly blank = new Set<string>()
   /** `since`: nobody who is older bears a mark, and so the environments of nearly all need not be read. */
   constructor(
     leaders: ReadonlyArray<ProcessIdentity.ProcessIdentity>,
@@ -42,7 +48,7 @@ export class Family {
   readonly look = Effect.gen({ self: this }, function*() {
     const table = yield* ProcessTable.all
     // After the table: whoever has the pid of one in it by now is not taken for it.
-    const marked = new Set(this.marked(table))
+    const marked = new Set(yield* this.marked(table))
     const members = familyOf(
       table,
       (pid) => this.leaders.has(pid),
@@ -52,13 +58,25 @@ export class Family {
     this.living = members.filter(({ zombie }) => !zombie)
   })
 
-  private marked(table: ReadonlyArray<ProcessTable.Entry>): ReadonlyArray<number> {
-    if (platform === undefined || this.marks.length === 0) return []
-    const { isBefore, marked } = platform
-    const { since } = this
-    const candidates = since === undefined ? table : table.filter(({ startTime }) => !isBefore(startTime, since))
-    return marked(this.marks, candidates.map(({ pid }) => pid))
-  }
+  private readonly marked = Effect.fnUntraced(function*(this: Family, table: ReadonlyArray<ProcessTable.Entry>) {
+    const { marks: texts, since } = this
+    if (platform === undefined || texts.length === 0) return []
+    const { isBefore, marks } = platform
+    if (since === undefined) return bearing(marks(), texts)
+    const candidates = table.filter((entry) => !entry.zombie && !isBefore(entry.startTime, since) && !isOfKernel(entry))
+    const found = new Map(marks(candidates.map(({ pid }) => pid)))
+    const isBlank = (entry: ProcessTable.Entry) => found.get(entry.pid) === "" && !this.blank.has(nameOf(entry))
+    // One that is just becoming another program has its mark again in a moment.
+    for (let time = 0; time < longestBlank && candidates.some(isBlank); time += pauseWhenBlank) {
+      yield* Effect.sleep(pauseWhenBlank)
+      const blank = candidates.filter(isBlank).map(({ pid }) => pid)
+      const again = marks(blank)
+      for (const pid of blank) found.delete(pid)
+      for (const [pid, mark] of again) found.set(pid, mark)
+    }
+    for (const entry of candidates.filter(isBlank)) this.blank.add(nameOf(entry))
+    return bearing(found, texts)
+  })
 
   /** Ends them, and says who had to be killed, and who is there all the same. */
   readonly end = Effect.fnUntraced(function*(this: Family, steps: ReadonlyArray<StopStep>, mode: KillMode) {
@@ -84,7 +102,7 @@ export class Family {
       const name = nameOf(entry)
       if (asked.has(name)) continue
       if (isLed && mode === "leader" && !this.leaders.has(entry.pid)) continue
-      if (isLed && mode === "group" && !this.leaders.has(entry.group)) continue
+      if (isLed && mode === "group" && !this.leaders.has(entry.group) && !this.leaders.has(entry.pid)) continue
       asked.add(name)
       ProcessIdentity.signal(entry, signal)
       // One that is stopped would not hear it.
@@ -99,12 +117,12 @@ export class Family {
   /** Waits until nobody is left, no longer than that. Before each look something is done. */
   private readonly isGone = Effect.fnUntraced(
     function*(this: Family, wait: Duration.Input, again: () => void) {
-      const end = (yield* Clock.currentTimeMillis) + Duration.toMillis(Duration.fromInputUnsafe(wait))
+      const end = (yield* monotonicMillis) + Duration.toMillis(Duration.fromInputUnsafe(wait))
       for (let pause = shortestPause;; pause = Math.min(pause * 2, longestPause)) {
         again()
         yield* this.look
         if (this.living.length === 0) return true
-        const left = end - (yield* Clock.currentTimeMillis)
+        const left = end - (yield* monotonicMillis)
         if (left <= 0) return false
         yield* Effect.sleep(Math.min(pause, left))
       }
@@ -117,3 +135,7 @@ export class Family {
 }
 
 const nameOf = ({ pid, startTime }: ProcessTable.Entry): string => `${pid} ${startTime}`
+
+/** Linux shows the threads of its kernel as children of the second process. They have no environment. */
+const isOfKernel = ({ parent, pid }: ProcessTable.Entry): boolean =>
+  process.platform === "linux" && (pid === 2 || parent === 2)

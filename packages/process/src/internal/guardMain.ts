@@ -7,7 +7,7 @@
  * order: `bye`. It imports nothing that is not small.
  */
 import { signal } from "./identity.ts"
-import { type Entry, familyOf, platform } from "./table.ts"
+import { bearing, type Entry, familyOf, platform } from "./table.ts"
 
 /** How long they have to end when they are asked, before they are killed. */
 const grace = 1000
@@ -25,7 +25,7 @@ const living = (): ReadonlyArray<Entry> => {
   if (platform === undefined) return []
   // In this order: whoever has the pid of one in the table by now is not taken for it.
   const table = platform.all()
-  const marked = new Set(platform.marked([mark]))
+  const marked = new Set(bearing(platform.marks(), [mark]))
   const isOurs = (entry: Entry) => marked.has(entry.pid) || registered.has(nameOf(entry))
   return familyOf(table, (pid) => leaders.has(pid), isOurs).filter(({ zombie }) => !zombie)
 }

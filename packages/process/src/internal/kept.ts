@@ -33,6 +33,6 @@ const choose = Effect.fnUntraced(function*(path: string, port: ProcessOptions["p
   if (port === undefined) return undefined
   const { flag, variable = "PORT", ...wish } = port === true ? {} : port
   const ports = yield* Ports
-  const number = yield* Effect.acquireRelease(ports.assign(path, wish), () => ports.release(path))
+  const number = yield* ports.assign({ ...wish, owner: path })
   return { number, flag, variable }
 })

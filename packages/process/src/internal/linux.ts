@@ -47,15 +47,16 @@ export const all = (): ReadonlyArray<Entry> => {
 
 export const find = (pid: number): Entry | undefined => read(pid, bootId())
 
-export const marked = (
-  texts: ReadonlyArray<string>,
-  among: ReadonlyArray<number | string> = pids()
-): ReadonlyArray<number> =>
-  among.filter((pid) => {
-    const environment = readOrNothing(`/proc/${pid}/environ`)?.split("\0")
-    const value = environment?.find((pair) => pair.startsWith(`${markerName}=`))
-    return value !== undefined && texts.some((text) => value.includes(text))
-  }).map(Number)
+export const marks = (among: ReadonlyArray<number | string> = pids()): ReadonlyMap<number, string> => {
+  const found = new Map<number, string>()
+  for (const pid of among) {
+    const environment = readOrNothing(`/proc/${pid}/environ`)
+    if (environment === "") found.set(Number(pid), "")
+    const pair = environment?.split("\0").find((pair) => pair.startsWith(`${markerName}=`))
+    if (pair !== undefined) found.set(Number(pid), pair.slice(markerName.length + 1))
+  }
+  return found
+}
 
 /** Whether one was started before the other, in the same run of the machine. */
 export const isBefore = (startTime: string, other: string): boolean => {

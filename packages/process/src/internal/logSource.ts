@@ -8,28 +8,27 @@ export interface Settings {
   readonly maxLineBytes: number
 }
 
+/** What is known of one stream. */
+export interface About {
+  readonly stream: StreamName
+  readonly incarnation: number
+  readonly redact: Redact
+  readonly listen: ((text: string) => void) | undefined
+}
+
 /** One stream of one incarnation. Each has a splitter of its own: the one before may still be open when the next begins. */
 export class LogSource {
   private readonly settings: Settings
-  private readonly stream: StreamName
-  private readonly incarnation: number
-  private readonly redact: Redact
+  private readonly about: About
   private readonly splitter: LineSplitter
   private timeMillis = 0
   private isEnding = false
 
-  constructor(
-    settings: Settings,
-    stream: StreamName,
-    incarnation: number,
-    redact: Redact,
-    record: (line: Line) => void
-  ) {
+  constructor(settings: Settings, about: About, record: (line: Line) => void) {
     this.settings = settings
-    this.stream = stream
-    this.incarnation = incarnation
-    this.redact = redact
+    this.about = about
     this.splitter = new LineSplitter(settings.maxLineBytes, (text, omittedBytes) => {
+      about.listen?.(text)
       record(this.line(text, omittedBytes, this.isEnding))
     })
   }
@@ -58,10 +57,10 @@ export class LogSource {
     const line = {
       _tag: "Line" as const,
       timeMillis: this.timeMillis,
-      stream: this.stream,
+      stream: this.about.stream,
       path: this.settings.path,
-      incarnation: this.incarnation,
-      text: this.redact(text, isOpen || omittedBytes > 0)
+      incarnation: this.about.incarnation,
+      text: this.about.redact(text, isOpen || omittedBytes > 0)
     }
     return omittedBytes > 0 ? { ...line, omittedBytes } : line
   }

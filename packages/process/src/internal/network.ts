@@ -12,7 +12,7 @@ interface Address {
  * one that is kept would hold up the end of the server.
  */
 export const getStatus = (address: Address & { readonly path: string }): Effect.Effect<number | string> =>
-  Effect.callback((resume) => {
+  trying((resume) => {
     const request = get({ ...address, agent: false, headers: { connection: "close" } }, (response) => {
       resume(Effect.succeed(response.statusCode ?? 0))
       response.destroy()
@@ -21,9 +21,21 @@ export const getStatus = (address: Address & { readonly path: string }): Effect.
     return Effect.sync(() => void request.destroy())
   })
 
+// An address may be none at all: then nobody is asked.
+const trying = <A>(
+  register: (resume: (answer: Effect.Effect<A | string>) => void) => Effect.Effect<void>
+): Effect.Effect<A | string> =>
+  Effect.callback((resume) => {
+    try {
+      return register(resume)
+    } catch (thrown) {
+      return resume(Effect.succeed(thrown instanceof Error ? thrown.message : String(thrown)))
+    }
+  })
+
 /** Why nobody can be connected to; undefined where somebody can. */
 export const answersTcp = (address: Address): Effect.Effect<string | undefined> =>
-  Effect.callback((resume) => {
+  trying((resume) => {
     const socket = connect(address, () => {
       resume(Effect.undefined)
       socket.destroy()

@@ -9,15 +9,16 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import type { ChildProcessHandle } from "effect/process/ChildProcessSpawner"
 import * as Scope from "effect/Scope"
 import * as EnvFile from "../EnvFile.ts"
+import { Ports, PortTaken } from "../Ports.ts"
 import type { Options, Process } from "../ProcessChild.ts"
 import { ProcessExited, ProcessSignaled } from "../ProcessExit.ts"
 import { ProcessGuard } from "../ProcessGuard.ts"
-import type { Check, ProcessProbe, Start } from "../ProcessProbe.ts"
+import type { Check } from "../ProcessProbe.ts"
 import { UnsupportedPlatform } from "../ProcessTable.ts"
-import { prepare, type Prepared } from "./command.ts"
+import { type Port, prepare, type Prepared, withOutputs } from "./command.ts"
 import { signal } from "./identity.ts"
 import { Kept } from "./kept.ts"
-import { Notified } from "./notified.ts"
+import { Outputs } from "./outputs.ts"
 import { spawn } from "./spawn.ts"
 import { stop } from "./stop.ts"
 import { platform } from "./table.ts"
@@ -39,84 +40,90 @@ export const run = Effect.fnUntraced(function*<E, R>(
   const { incarnation, path } = yield* Child.current
   const { log, port } = yield* Kept
   const mark = yield* Effect.flatMap(ProcessGuard, ({ nextMark }) => nextMark)
-  const notified = new Notified()
-  const start: Start = { path, incarnation, log, onNotify: (fd, listener) => notified.on(fd, listener) }
-  const readiness = yield* arm(options.readiness, start)
-  const liveness = yield* arm(options.liveness, start)
   const files = yield* EnvFile.read(options.envFiles ?? [])
-  const said = isStandard(command) ? command : yield* command
-  const prepared = prepare(said, { mark, port, files, fds: notified.fds })
-  const { handle, running } = yield* begin(prepared, { start, mark, port: port?.number }, options)
-  yield* notified.read(handle)
-  yield* Child.describe({ pid: running.pid, ...(port === undefined ? undefined : { port: port.number }) })
-  return { process: running, readiness, liveness, ended: endOf(handle, running, options.successCodes ?? [0]) }
+  const prepared = prepare(isStandard(command) ? command : yield* command, { mark, port, files })
+  const outputs = new Outputs(prepared)
+  const arm = (use: "readiness" | "liveness") => {
+    const { options: { cwd, env, extendEnv } } = prepared.command
+    const heard = { onLine: outputs.onLine, onNotify: outputs.onNotify }
+    return options[use]?.arm({ path, incarnation, use, log, cwd, environment: { env, extendEnv }, ...heard }) ??
+      Effect.undefined
+  }
+  const readiness = yield* arm("readiness")
+  const liveness = yield* arm("liveness")
+  if (port !== undefined) yield* checkPort(port)
+  const running = yield* begin(
+    { ...prepared, command: withOutputs(prepared.command, outputs.fds) },
+    { path, incarnation, mark, log, port: port?.number },
+    outputs,
+    options
+  )
+  yield* Child.describe({ pid: running.process.pid, ...(port === undefined ? undefined : { port: port.number }) })
+  return { ...running, readiness, liveness } satisfies Running
 })
 
 // A command is an effect too, and what that answers is a process.
 const isStandard = (command: object): command is ChildProcess.StandardCommand =>
   ChildProcess.isCommand(command) && ChildProcess.isStandardCommand(command)
 
-const arm = (probe: ProcessProbe<never> | undefined, start: Start) =>
-  probe === undefined ? Effect.undefined : probe.arm(start)
+// It has been free when it was assigned. Somebody who has it by now would be taken for our process.
+const checkPort = Effect.fnUntraced(function*({ number }: Port) {
+  const { isFree } = yield* Ports
+  if (!(yield* isFree(number))) return yield* new PortTaken({ port: number })
+})
 
-interface About {
-  readonly start: Start
-  readonly mark: string
-  readonly port: number | undefined
-}
+type About = Pick<Process, "path" | "incarnation" | "mark" | "log" | "port">
 
 // Nobody may come between the start and what is to be done at its end. The scope closes in reverse order: what the process
 // says last is read to its end.
-const begin = (prepared: Prepared, about: About, options: Options<any, never>) =>
+const begin = (prepared: Prepared, about: About, outputs: Outputs, options: Options<any, never>) =>
   Effect.uninterruptible(Effect.gen(function*() {
-    // The spawner clears up after what is gone already, and waits even for those that nobody reaps: in the background.
-    const spawned = Scope.makeUnsafe()
-    yield* Effect.addFinalizer(() => Effect.forkDetach(Scope.close(spawned, Exit.void), { startImmediately: true }))
-    const handle = yield* Scope.provide(spawn(prepared), spawned)
+    const handle = yield* spawnApart(prepared)
     const { isOurs, process } = yield* describe(handle, prepared, about)
     const guard = yield* ProcessGuard
     const { command, identity, mark, path } = process
     yield* guard.register({ identity, mark, path, command })
-    const readers = yield* drain(handle, prepared, process)
+    const readers: ReadonlyArray<Fiber.Fiber<void>> = yield* outputs.read(handle, process)
     yield* Effect.addFinalizer(() =>
       Effect.andThen(stop({ handle, process, isOurs, readers }, options), guard.release(identity))
     )
-    return { handle, running: process }
+    return { process, ended: endOf(handle, process, options.successCodes ?? [0]) }
   }))
 
+// The spawner clears up after what is gone already, and waits even for those that nobody reaps: it does so in the background.
+const spawnApart = Effect.fnUntraced(function*(prepared: Prepared) {
+  const scope = Scope.makeUnsafe()
+  yield* Effect.addFinalizer(() => Effect.forkDetach(Scope.close(scope, Exit.void), { startImmediately: true }))
+  const handle = yield* Scope.provide(spawn(prepared), scope)
+  // It would send signals to the group's number, whosever that is by then.
+  yield* Scope.addFinalizer(scope, Effect.ignore(handle.unref))
+  return handle
+})
+
 /** One that cannot be seen, or is not ours, is another by now: we are its parent, and have not been told of its end. */
-const describe = Effect.fnUntraced(function*({ pid, stdin }: ChildProcessHandle, { text }: Prepared, about: About) {
+const describe = Effect.fnUntraced(function*(handle: ChildProcessHandle, { text }: Prepared, about: About) {
+  const { pid, stdin } = handle
   const found = platform?.find(pid)
   const isOurs = found?.parent === globalThis.process.pid
   const identity = { pid, startTime: isOurs ? found.startTime : "ended" }
-  const { log, ...child } = about.start
   const process: Process = {
+    ...about,
     pid,
     identity,
-    port: about.port,
     command: text,
-    path: child.path,
-    incarnation: child.incarnation,
     startedAtMillis: yield* Clock.currentTimeMillis,
-    mark: about.mark,
     stdin,
-    log,
-    signal: (name) => Effect.sync(() => signal(identity, name))
+    signal: (name) => isOurs ? Effect.sync(() => signal(identity, name)) : signalByHandle(handle, name)
   }
   return { process, isOurs }
 })
 
-// For as long as there is something to read: whoever holds the other end may outlive the process.
-const drain = (
-  handle: ChildProcessHandle,
-  { secrets }: Prepared,
-  { incarnation, log, path }: Process
-): Effect.Effect<ReadonlyArray<Fiber.Fiber<void>>, never, Scope.Scope> =>
-  Effect.forEach(["stdout", "stderr"] as const, (name) =>
-    log.drain(handle[name], name, incarnation, secrets).pipe(
-      Effect.catch(({ message }) => Effect.logWarning(`${path}: ${name} cannot be read any more: ${message}`)),
-      Effect.forkScoped({ startImmediately: true })
-    ))
+// The spawner waits until the process has ended, of whatever it is sent.
+const signalByHandle = Effect.fnUntraced(function*(handle: ChildProcessHandle, killSignal: NodeJS.Signals) {
+  const isRunning = yield* Effect.orElseSucceed(handle.isRunning, () => false)
+  if (isRunning) yield* Effect.forkDetach(Effect.ignore(handle.kill({ killSignal })), { startImmediately: true })
+  return isRunning
+})
 
 const endOf = (handle: ChildProcessHandle, { command, pid }: Process, successCodes: ReadonlyArray<number>) =>
   Effect.matchEffect(handle.exitCode, {

@@ -5,9 +5,10 @@ import * as Predicate from "effect/Predicate"
 import type * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Redacted from "effect/Redacted"
-import { delimiter, isAbsolute, join } from "node:path"
+import { delimiter, dirname, resolve } from "node:path"
 import { CommandNotFound, SpawnFailed } from "../ProcessExit.ts"
 import type { Prepared } from "./command.ts"
+import { plain, valueOf } from "./environment.ts"
 
 /** Starts a process, and says what is wrong where that cannot be done. */
 export const spawn = Effect.fnUntraced(function*({ command, text }: Prepared) {
@@ -43,7 +44,9 @@ const whyNot = Effect.fnUntraced(function*(
     const files = yield* FileSystem.FileSystem
     const places = placesOf(program, command.options)
     const found = yield* Effect.findFirst(places, (place) => Effect.orElseSucceed(files.exists(place), () => false))
-    if (found._tag === "None") return new CommandNotFound({ command: program, searched: searchedOf(program, places) })
+    if (found._tag === "None") {
+      return new CommandNotFound({ command: program, searched: searchedOf(program, places, command.options) })
+    }
     return new SpawnFailed({ command: text, problem: `what the first line of ${found.value} names does not exist` })
   }
   const problem = reason._tag === "PermissionDenied"
@@ -58,19 +61,24 @@ const programOf = ({ command, options }: ChildProcess.StandardCommand): string =
   typeof options.shell === "string" ? options.shell : options.shell === true ? "/bin/sh" : command
 
 /** The files that a program could be, by the rules of `execvp`. */
-const placesOf = (
-  program: string,
-  { cwd = ".", env, extendEnv }: ChildProcess.CommandOptions
-): ReadonlyArray<string> => {
-  if (program.includes("/")) return [isAbsolute(program) ? program : join(cwd, program)]
-  const own = env?.["PATH"]
-  const path = own ?? (extendEnv === true ? process.env["PATH"] : undefined) ?? ""
-  const folders = (Redacted.isRedacted(path) ? Redacted.value(path) : path).split(delimiter)
-  return folders.filter((folder) => folder !== "").map((folder) => join(folder, program))
+const placesOf = (program: string, options: ChildProcess.CommandOptions): ReadonlyArray<string> => {
+  const { cwd = "." } = options
+  if (program.includes("/")) return [resolve(cwd, program)]
+  const path = plain(valueOf("PATH", options) ?? defaultPath)
+  return path.split(delimiter).map((folder) => resolve(cwd, folder, program))
 }
 
-const searchedOf = (program: string, places: ReadonlyArray<string>): ReadonlyArray<string> =>
-  program.includes("/") ? places : places.map((place) => place.slice(0, -program.length - 1))
+const defaultPath = "/bin:/usr/bin"
+
+// A path that is secret is not told.
+const searchedOf = (
+  program: string,
+  places: ReadonlyArray<string>,
+  options: ChildProcess.CommandOptions
+): ReadonlyArray<string> => {
+  if (program.includes("/")) return places
+  return Redacted.isRedacted(valueOf("PATH", options)) ? [] : places.map((place) => dirname(place))
+}
 
 const messageOf = (problem: unknown): string =>
   Predicate.hasProperty(problem, "message") ? String(problem.message) : String(problem)

@@ -16,8 +16,11 @@ export interface Entry {
 interface Platform {
   readonly all: () => ReadonlyArray<Entry>
   readonly find: (pid: number) => Entry | undefined
-  /** Those that have one of these texts in the value of the marker, of all or of some. */
-  readonly marked: (texts: ReadonlyArray<string>, among?: ReadonlyArray<number>) => ReadonlyArray<number>
+  /**
+   * The marks that processes bear, of all or of some. One that is just becoming another program has no environment for some
+   * milliseconds: its mark is an empty text, as that of one that has cleared its environment.
+   */
+  readonly marks: (among?: ReadonlyArray<number>) => ReadonlyMap<number, string>
   /** Whether one was surely started before the other. */
   readonly isBefore: (startTime: string, other: string) => boolean
 }
@@ -26,6 +29,10 @@ const platforms: Readonly<Record<string, Platform>> = { linux, darwin }
 
 /** What reads the processes here; undefined where they cannot be read. */
 export const platform: Platform | undefined = platforms[process.platform]
+
+/** Those that bear one of these marks. */
+export const bearing = (marks: ReadonlyMap<number, string>, texts: ReadonlyArray<string>): ReadonlyArray<number> =>
+  Array.from(marks).filter(([, value]) => texts.some((text) => value.includes(text))).map(([pid]) => pid)
 
 /** Those whose line of parents leads to one of these pids, the pids themselves included, each before its children. */
 export const descendants = (table: ReadonlyArray<Entry>, pids: Iterable<number>): ReadonlyArray<Entry> => {
