@@ -39,7 +39,7 @@ measure("tree", N) -> tree(N);
 measure("use", _) -> use().
 
 %% So many supervisors, one after another, that what they take can be told from noise.
-trees(N) -> ceil(min(1000, 5000 / N)).
+trees(N) -> ceil(min(500, 4000 / N)).
 
 %% The rows.
 
@@ -91,7 +91,7 @@ start_dynamic(N) ->
 
 %% From the crash until the new worker runs, which says when that was. A hundred restarts in each of ten supervisors.
 latency(N) ->
-    Supervisors = if N > 10000 -> 2; true -> 10 end,
+    Supervisors = if N > 10000 -> 1; true -> 10 end,
     Taken = lists:sort(lists:append([latencies(N) || _ <- lists:seq(1, Supervisors)])),
     [{"restart-p50", percentile(Taken, 0.5)}, {"restart-p99", percentile(Taken, 0.99)}].
 

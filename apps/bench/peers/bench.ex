@@ -38,7 +38,7 @@ defmodule Bench do
   defp measure("use", _), do: use_server()
 
   # So many supervisors, one after another, that what they take can be told from noise.
-  defp trees(n), do: ceil(min(1000, 5000 / n))
+  defp trees(n), do: ceil(min(500, 4000 / n))
 
   # The rows.
 
@@ -84,7 +84,7 @@ defmodule Bench do
 
   # From the crash until the new worker runs, which says when that was. A hundred restarts in each of ten supervisors.
   defp latency(n) do
-    supervisors = if n > 10_000, do: 2, else: 10
+    supervisors = if n > 10_000, do: 1, else: 10
     taken = Enum.sort(Enum.flat_map(1..supervisors, fn _ -> latencies(n) end))
     [{"restart-p50", percentile(taken, 0.5)}, {"restart-p99", percentile(taken, 0.99)}]
   end

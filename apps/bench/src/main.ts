@@ -16,6 +16,8 @@ const tell = (what: string): void => {
   process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${what}` : `${what}\n`)
 }
 
+const surroundings = { tell, nowSeconds: () => performance.now() / 1000 }
+
 const withFolder = <A>(use: (folder: string) => A): A => {
   const folder = mkdtempSync(join(tmpdir(), "coppice-bench-"))
   try {
@@ -28,7 +30,7 @@ const withFolder = <A>(use: (folder: string) => A): A => {
 
 const reportOf = (options: Options): Report => {
   if (options.from !== undefined) return JSON.parse(readFileSync(options.from, "utf8"))
-  return withFolder((folder) => bench(selected(options), options, findRunners(folder), tell))
+  return withFolder((folder) => bench(selected(options), options, findRunners(folder), surroundings))
 }
 
 const selected = ({ only }: Options) => only.length === 0 ? rows : rows.filter(({ name }) => only.includes(name))

@@ -15,7 +15,7 @@ type Measure = (side: Side, n: number) => Effect.Effect<Figures>
 const familySize = 100
 
 /** So many supervisors of this size, one after another, that what they take can be told from noise. */
-const trees = (n: number): number => Math.ceil(Math.min(1000, 5000 / n))
+const trees = (n: number): number => Math.ceil(Math.min(500, 4000 / n))
 
 const times = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, i) => i)
 
@@ -78,7 +78,7 @@ const dynamic: Measure = Effect.fnUntraced(function*(side, n) {
 /** Crashes one after another, a hundred in each of ten supervisors, as OTP is slow with many restarts in its window. */
 const latency: Measure = Effect.fnUntraced(function*(side, n) {
   const taken: Array<number> = []
-  for (const _ of times(n > 10_000 ? 2 : 10)) {
+  for (const _ of times(n > 10_000 ? 1 : 10)) {
     const crashing = new Crashing(n)
     const tree = yield* side.plain(crashing.bodies)
     for (let i = 0; i < 100; i++) taken.push(yield* crashing.crash([place(i, n)], 1))

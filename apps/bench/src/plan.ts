@@ -53,5 +53,5 @@ export const quickPlan = (rows: ReadonlyArray<Row>, rounds: number): ReadonlyArr
   const quick = cases(rows).filter(({ measurement, n }) => isQuick(measurement, n))
   const small = alternating(rounds, (_, side) => wantedBy(rows, side, quick.filter(({ n }) => n <= 1000)))
   const large = alternating(1, (_, side) => wantedBy(rows, side, quick.filter(({ n }) => n > 1000)))
-  return [...small, ...large]
+  return [...small, ...large].toSorted((a, b) => a.round - b.round)
 }

@@ -7,7 +7,9 @@ export const toMarkdown = (report: Report): string => [about(report), table(repo
 const about = ({ commit, machine, quick, rounds, versions }: Report): string => {
   const { cores, cpu, memoryGiB, os } = machine
   const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")
-  const how = `Median of ${rounds} rounds${quick ? " (one round for 100 000)" : ""}, ± half their range.`
+  const how = `Median of ${rounds === 1 ? "one round" : `${rounds} rounds`}${
+    quick ? " (one round for 100 000)" : ""
+  }, ± half their range.`
   return `${how} Lower is better.\nCommit ${commit}, ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${os}, ${peers}.`
 }
 

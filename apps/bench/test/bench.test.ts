@@ -62,6 +62,8 @@ const pretended = (factor: number, asked: Array<string> = []): Runner => {
   }
 }
 
+const silent = { tell: () => {}, nowSeconds: () => 0 }
+
 describe("bench", () => {
   const named = (name: string) => rows.filter((row) => row.name === name)
   const all = (): { [S in Side]?: Runner } => ({
@@ -72,7 +74,7 @@ describe("bench", () => {
   })
 
   it("answers medians, spreads, ratios, and why there are none", () => {
-    const report = bench(named("escalation"), { ...options, runs: 3 }, all(), () => {})
+    const report = bench(named("escalation"), { ...options, runs: 3 }, all(), silent)
     assert.deepStrictEqual(report.rows[0], {
       name: "escalation",
       title: "escalation through n levels, per level",
@@ -93,7 +95,7 @@ describe("bench", () => {
   })
 
   it("says of a row that a side cannot do why that is", () => {
-    const report = bench(named("rest-for-one"), { ...options, runs: 1 }, all(), () => {})
+    const report = bench(named("rest-for-one"), { ...options, runs: 1 }, all(), silent)
     assert.deepStrictEqual(report.rows[0]!.missing, {
       effect: "has no counterpart",
       elixir: "a DynamicSupervisor is one-for-one"
@@ -107,7 +109,7 @@ describe("bench", () => {
         throw new Error("out of memory")
       }
     }
-    const report = bench(named("use"), { ...options, runs: 1 }, { ...all(), otp: fails }, () => {})
+    const report = bench(named("use"), { ...options, runs: 1 }, { ...all(), otp: fails }, silent)
     assert.deepStrictEqual(report.failures, ["round 1, otp, use:1: Error: out of memory"])
     assert.strictEqual(report.rows[0]!.coppice, 6)
     assert.strictEqual(report.rows[0]!.missing.otp, "failed")
@@ -115,7 +117,10 @@ describe("bench", () => {
 
   it("alternates the sides, and another one is first in each round", () => {
     const told: Array<string> = []
-    bench(named("use"), { ...options, runs: 2 }, all(), (what) => told.push(what.split(", ")[1]!))
+    bench(named("use"), { ...options, runs: 2 }, all(), {
+      ...silent,
+      tell: (what) => told.push(what.split(", ")[1]!)
+    })
     assert.deepStrictEqual(told, ["coppice", "floor", "effect", "otp", "floor", "effect", "otp", "coppice"])
   })
 
@@ -123,13 +128,43 @@ describe("bench", () => {
     const sizesAsked = (quick: boolean) => {
       const asked: Array<string> = []
       const runners: Runners = { coppice: pretended(1, asked) }
-      bench(named("start"), { ...options, quick, runs: 2 }, runners, () => {})
+      bench(named("start"), { ...options, quick, runs: 2 }, runners, silent)
       return asked
     }
     const small = ["life:1", "life:1000"]
-    assert.deepStrictEqual(sizesAsked(true), [...small, ...small, "life:100000"])
+    assert.deepStrictEqual(sizesAsked(true), [...small, "life:100000", ...small])
     const full = [...small, "life:100000", "life:1000000"]
     assert.deepStrictEqual(sizesAsked(false), [...full, ...full])
+  })
+})
+
+describe("bench --quick", () => {
+  const rowsOf = (name: string) => rows.filter((row) => row.name === name)
+
+  /** A side each of whose runs takes so many seconds. */
+  const lasting = (seconds: number) => {
+    let now = 0
+    const runner = pretended(1)
+    const run: Runner["run"] = (wanted) => {
+      now += seconds
+      return runner.run(wanted)
+    }
+    return { runners: { coppice: { ...runner, run } }, surroundings: { tell: () => {}, nowSeconds: () => now } }
+  }
+
+  const roundsWhere = (seconds: number, runs: number | undefined) => {
+    const { runners, surroundings } = lasting(seconds)
+    return bench(rowsOf("use"), { ...options, runs }, runners, surroundings).rounds
+  }
+
+  it("begins no round that would not be over after 45 seconds", () => {
+    assert.strictEqual(roundsWhere(15, undefined), 3)
+    assert.strictEqual(roundsWhere(15.1, undefined), 2)
+    assert.strictEqual(roundsWhere(100, undefined), 1)
+  })
+
+  it("makes as many rounds as it is told to", () => {
+    assert.strictEqual(roundsWhere(100, 4), 4)
   })
 })
 
