@@ -84,6 +84,7 @@ if (typeof options === "string") {
   process.stdout.write(help)
 } else {
   const found = await Effect.runPromise(Effect.provideService(soak(options), References.MinimumLogLevel, "None"))
-  process.stdout.write(found.length === 0 ? "Nothing has grown.\n" : `${found.join("\n")}\n`)
-  process.exitCode = found.length === 0 ? 0 : 1
+  const verdict = found.length === 0 ? "Nothing has grown.\n" : `${found.join("\n")}\n`
+  // What is left open must not keep it from ending.
+  process.stdout.write(verdict, () => process.exit(found.length === 0 ? 0 : 1))
 }
