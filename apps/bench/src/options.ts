@@ -22,7 +22,8 @@ Measures what Coppice costs, side by side with the least raw Effect that looks t
 Effect today (effect), with OTP's supervisor (otp) and Elixir's DynamicSupervisor (elixir), where they are installed.
 Lower is better.
 
-  --quick           sizes up to 100 000 and few rounds, in under 50 seconds; without it 1 000 000 too, for an hour
+  --quick           sizes up to 100 000 and few rounds, in under 50 seconds; without it 1 000 000 too,
+                    a process for each figure and more rounds, which takes long
   --only ROW        this row; may be repeated
   --runs N          rounds, of which the table shows the median
   --json FILE       writes the figures to a file as well

@@ -53,7 +53,8 @@ const row = (
 }
 
 const noGroups = "a DynamicSupervisor is one-for-one"
-const noEvents = "has no events; its reports are log lines"
+const untold = "tells nobody"
+const noEvents = "has no events, but log lines"
 
 /** All rows, in the order of the table. */
 export const rows: ReadonlyArray<Row> = [
@@ -82,11 +83,11 @@ export const rows: ReadonlyArray<Row> = [
   }),
   row("use", "ChildRef.use (Effect: the bare service; BEAM: a gen_server call)", "µs", "use"),
   row("events-0", "crash to restarted in a storm, nobody listening", "µs", "events-0", {
-    effect: noEvents,
+    effect: untold,
     beam: noEvents
   }),
-  row("events-1", "the same, and heard by 1 subscriber", "µs", "events-1", { effect: noEvents, beam: noEvents }),
-  row("events-10", "the same, and heard by 10 subscribers", "µs", "events-10", { effect: noEvents, beam: noEvents }),
+  row("events-1", "the same, and heard by 1 subscriber", "µs", "events-1", { effect: untold, beam: noEvents }),
+  row("events-10", "the same, and heard by 10 subscribers", "µs", "events-10", { effect: untold, beam: noEvents }),
   row("backoff", "all crash at once, with a backoff of 1 ms, per child", "µs", "backoff", { beam: "has no backoff" }),
   row("liveness", "start with a liveness probe, until first checked, per child", "µs", "liveness", {
     beam: "has no probes"
