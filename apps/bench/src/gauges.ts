@@ -1,14 +1,16 @@
 import * as Effect from "effect/Effect"
 
-/** A row: takes the number of children and answers what all of them took together, in microseconds or in bytes. */
-export type Measure = (children: number) => Effect.Effect<number>
-
-/** How many microseconds an effect takes. */
-export const micros = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<number, E, R> =>
+/** How many microseconds an effect takes, and what it answers. */
+export const timed = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<{ readonly micros: number; readonly value: A }, E, R> =>
   Effect.suspend(() => {
     const begun = performance.now()
-    return Effect.map(effect, () => (performance.now() - begun) * 1000)
+    return Effect.map(effect, (value) => ({ micros: (performance.now() - begun) * 1000, value }))
   })
+
+export const micros = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<number, E, R> =>
+  Effect.map(timed(effect), ({ micros }) => micros)
 
 /** The bytes in use after a collection; needs `--expose-gc`. */
 export const heapUsed: Effect.Effect<number> = Effect.andThen(
@@ -20,11 +22,8 @@ export const heapUsed: Effect.Effect<number> = Effect.andThen(
   })
 )
 
-/** What is asked for in the row of uses: it answers at once. */
-export const query: Effect.Effect<number> = Effect.succeed(42)
-
-/** Runs an effect so many times, one after another. */
-export const repeat = <E, R>(effect: Effect.Effect<unknown, E, R>, times: number): Effect.Effect<void, E, R> =>
-  Effect.gen(function*() {
-    for (let i = 0; i < times; i++) yield* effect
-  })
+/** The value at a share of the sorted values: 0.5 is the median. */
+export const percentile = (values: ReadonlyArray<number>, share: number): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
+}

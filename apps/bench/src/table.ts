@@ -1,64 +1,95 @@
-import type { Row, Side } from "./rows.ts"
+import type { Line, Report } from "./report.ts"
+import { type Side, sides } from "./rows.ts"
 
-/** What the rounds of a row answered, per child, by side. */
-export interface Results {
-  readonly row: Row
-  readonly rounds: Map<Side, ReadonlyArray<number>>
+/** The table in Markdown, laid out so that it reads as text too, with what it was measured on. */
+export const toMarkdown = (report: Report): string => [about(report), table(report), ...notes(report.rows)].join("\n\n")
+
+const about = ({ commit, machine, quick, rounds, versions }: Report): string => {
+  const { cores, cpu, memoryGiB, os } = machine
+  const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")
+  const how = `Median of ${rounds === 1 ? "one round" : `${rounds} rounds`}${
+    quick ? " (one round for 100 000)" : ""
+  }, ± half their range.`
+  return `${how} Lower is better.\nCommit ${commit}, ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${os}, ${peers}.`
 }
 
-const sides: ReadonlyArray<Side> = ["coppice", "heard", "with", "effect", "otp"]
+const compared = ["floor", "effect", "otp", "elixir"] as const
 
-const ratios: ReadonlyArray<readonly [of: Side, to: Side]> = [
-  ["with", "coppice"],
-  ["coppice", "effect"],
-  ["coppice", "otp"]
-]
+const headings: { readonly [S in Side]: string } = {
+  coppice: "Coppice",
+  floor: "floor",
+  effect: "Effect",
+  otp: "OTP",
+  elixir: "Elixir"
+}
 
-/** Lays out the medians, with the range of the rounds beside them and the ratios at the end. Who has no row has no column. */
-export const table = (results: ReadonlyArray<Results>, otpRelease: string | undefined): string => {
-  const isThere = (side: Side) => results.some(({ rounds }) => rounds.has(side))
-  const shown = sides.filter(isThere)
-  const compared = ratios.filter((pair) => pair.every(isThere))
-  const names = { coppice: "coppice", heard: "heard", with: "with", effect: "Effect", otp: `OTP ${otpRelease}` }
+const table = ({ rows }: Report): string => {
   const header = [
-    "per child",
-    "",
-    ...shown.flatMap((side) => [names[side], ""]),
-    ...compared.map(([of, to]) => of === "coppice" ? `/ ${names[to]}` : `${names[of]} / ${names[to]}`)
+    "row",
+    "n",
+    "unit",
+    ...sides.map((side) => headings[side]),
+    ...compared.map((side) => `÷ ${headings[side]}`)
   ]
-  // Titles, units and ranges stand to the left, numbers to the right.
-  const alignment = ["l", "l", ...shown.flatMap(() => ["r", "l"]), ...compared.map(() => "r")]
-  return layOut(alignment, [header, ...results.map((result) => lineOf(result, shown, compared))])
+  const lines = rows.map((line, place) => [
+    // Once for all of its sizes.
+    rows[place - 1]?.name === line.name ? "" : line.title,
+    thousands(line.n),
+    line.unit,
+    ...sides.map((side) => cell(line, side)),
+    ...compared.map((side) => number(line.ratios[side]))
+  ])
+  return layOut([header, ...lines], (column) => column === 0 || column === 2)
 }
 
-const lineOf = ({ row, rounds }: Results, shown: typeof sides, compared: typeof ratios): ReadonlyArray<string> => {
-  const cells = shown.flatMap((side) => {
-    const values = rounds.get(side)
-    if (values === undefined) return ["–", ""]
-    const mark = side === "otp" && row.otpAtMost !== undefined ? "*" : ""
-    return [`${number(median(values))}${mark}`, values.length > 1 ? range(values) : ""]
-  })
-  const quotients = compared.map((pair) => {
-    const [of, to] = pair.map((side) => rounds.get(side))
-    return of === undefined || to === undefined ? "–" : (median(of) / median(to)).toFixed(2)
-  })
-  return [row.title, row.unit, ...cells, ...quotients]
+const cell = (line: Line, side: Side): string => {
+  const spread = line.spread[side]
+  const value = line[side]
+  if (value === null || spread === null) return "–"
+  const [least, greatest] = spread
+  return least === greatest
+    ? number(value)
+    : `${number(value)} ±${Math.round(((greatest - least) / 2 / value) * 100)}%`
 }
 
-const median = (values: ReadonlyArray<number>): number => {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+const number = (value: number | null): string =>
+  value === null ? "–" : value >= 100 ? thousands(Math.round(value)) : value.toFixed(2)
+
+const thousands = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, " ")
+
+const layOut = (lines: ReadonlyArray<ReadonlyArray<string>>, isText: (column: number) => boolean): string => {
+  const widths = lines[0]!.map((_, column) => Math.max(3, ...lines.map((line) => line[column]!.length)))
+  const [header, ...others] = lines.map((line) =>
+    line.map((cell, column) => isText(column) ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))
+  )
+  const rule = widths.map((width, column) => isText(column) ? "-".repeat(width) : `${"-".repeat(width - 1)}:`)
+  return [header!, rule, ...others].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
 }
 
-const range = (values: ReadonlyArray<number>): string =>
-  `${number(Math.min(...values))}..${number(Math.max(...values))}`
+// Why there is a dash, each reason once with the rows it holds for.
+const notes = (lines: ReadonlyArray<Line>): ReadonlyArray<string> => {
+  const reasons = new Map<string, Set<string>>()
+  for (const { missing, name } of lines) {
+    for (const side of sides) {
+      const reason = missing[side]
+      if (reason === undefined) continue
+      const key = `${headings[side]} ${reason}`
+      reasons.set(key, (reasons.get(key) ?? new Set()).add(name))
+    }
+  }
+  if (reasons.size === 0) return []
+  return [
+    `Not measured: ${Array.from(reasons, ([reason, names]) => `${reason} (${[...names].join(", ")})`).join("; ")}.`
+  ]
+}
 
-const number = (value: number): string => value < 100 ? value.toFixed(2) : value.toFixed(0)
+const opening = "<!-- bench -->"
+const closing = "<!-- /bench -->"
 
-const layOut = (alignment: ReadonlyArray<string>, lines: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = alignment.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
-  const align = (cell: string, column: number) =>
-    alignment[column] === "r" ? ` ${cell.padStart(widths[column]!)}` : cell.padEnd(widths[column]!)
-  return lines.map((line) => line.map(align).join(" ").trimEnd()).join("\n")
+/** A text with what is between its two marks replaced; `undefined` where it has none. */
+export const replaceSection = (text: string, section: string): string | undefined => {
+  const from = text.indexOf(opening)
+  const to = text.indexOf(closing, from)
+  if (from < 0 || to < 0) return undefined
+  return `${text.slice(0, from)}${opening}\n\n${section}\n\n${text.slice(to)}`
 }

@@ -1,62 +1,91 @@
-import { Backoff, Child, ChildRef, Supervisor, SupervisorMetrics } from "coppice"
+import { Backoff, Child, ChildRef, DynamicSupervisor, Supervisor } from "coppice"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import { type Measure, micros, query, repeat } from "../gauges.ts"
-import type { RowName } from "../rows.ts"
-import { dynamicStart, dynamicTerminate } from "./dynamic.ts"
-import { acquired, effects, memory, start, stop, watched } from "./idle.ts"
-import { heard, restartFew, restartGroup, restartMany, unheard } from "./restarts.ts"
-import { options } from "./supervise.ts"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { type Body, idOf, limit, type Side, type Tree } from "../side.ts"
 
 class Db extends Context.Service<Db, { readonly query: Effect.Effect<number> }>()("@coppice/bench/sides/coppice/Db") {}
 class DbRef extends ChildRef.Service<DbRef>()("@coppice/bench/sides/coppice/DbRef", Db) {}
 
-// Of a child that is alive and answers at once, one use after another: what is left is what a use costs.
-const use: Measure = (uses) =>
-  Effect.gen(function*() {
-    yield* Supervisor.make("bench", {
-      ...options,
-      strategy: "one-for-one",
-      children: [Child.layer("db", Layer.succeed(Db, { query }), { ref: DbRef })]
-    })
-    return yield* micros(repeat(DbRef.use((db) => db.query), uses))
-  }).pipe(Effect.scoped, Effect.provide(DbRef.layer), Effect.orDie)
+const DbLayer = Layer.succeed(Db, { query: Effect.succeed(42) })
 
-/** The rows of Coppice, with nobody listening. */
-export const coppice: { readonly [Name in RowName]: Measure } = {
-  start: start(effects()),
-  memory: memory(effects()),
-  "restart-few": restartFew(unheard),
-  "restart-many": restartMany(unheard),
-  "restart-group": restartGroup(unheard),
-  stop: stop(effects()),
-  use,
-  "dynamic-start": dynamicStart,
-  "dynamic-terminate": dynamicTerminate,
-  backoff: restartMany(unheard),
-  "backoff-wait": restartMany(unheard),
-  metrics: restartMany(unheard),
-  readiness: start(effects()),
-  "start-timeout": start(acquired()),
-  liveness: start(effects()),
-  "liveness-memory": memory(effects())
+type Children = ReadonlyArray<Child.Child<string, unknown, never>>
+
+const effects = (bodies: ReadonlyArray<Body>, options?: Child.Options): Children =>
+  bodies.map((body, place) => Child.effect(idOf(place), body, options))
+
+const supervise = (children: Children, strategy: Supervisor.Strategy = "one-for-one"): Effect.Effect<Tree> =>
+  Effect.suspend(() => {
+    const scope = Scope.makeUnsafe()
+    const supervisor = Supervisor.make("bench", { ...limit, strategy, children })
+    return Effect.orDie(Effect.map(Scope.provide(supervisor, scope), (supervisor) => treeOf(supervisor, scope)))
+  })
+
+const treeOf = (supervisor: Supervisor.Supervisor, scope: Scope.Closeable): Tree => ({
+  stop: Scope.close(scope, Exit.void),
+  whichChildren: Effect.orDie(supervisor.whichChildren),
+  snapshot: supervisor.tree,
+  bounce: (id) => Effect.orDie(Effect.andThen(supervisor.terminateChild(id), supervisor.restartChild(id))),
+  listen: (onRestart) => {
+    const told = Stream.runForEach(
+      supervisor.events,
+      (event) => event._tag === "ChildStarted" ? Effect.sync(onRestart) : Effect.void
+    )
+    return Effect.asVoid(Scope.provide(Effect.forkScoped(told, { startImmediately: true }), scope))
+  }
+})
+
+const families: Side["families"] = (families) =>
+  supervise(families.map((bodies, place) => {
+    const layer = Supervisor.layer("family", { ...limit, strategy: "one-for-one", children: effects(bodies) })
+    return Child.supervisor(idOf(place), layer)
+  }))
+
+const nested: Side["nested"] = (levels, body) => {
+  let child: Child.Child<string, never, never> = Child.effect("leaf", body)
+  for (let level = 0; level < levels; level++) {
+    const layer = Supervisor.layer("level", { strategy: "one-for-one", intensity: 0, children: [child] })
+    child = Child.supervisor(`level${level}`, layer)
+  }
+  return supervise([child])
 }
 
-/** The rows with one listener at the root. */
-export const coppiceHeard: { readonly [Name in RowName]?: Measure } = {
-  "restart-few": restartFew(heard),
-  "restart-many": restartMany(heard),
-  "restart-group": restartGroup(heard)
-}
+const dynamic: Side["dynamic"] = Effect.suspend(() => {
+  const scope = Scope.makeUnsafe()
+  const child = (body: Body) => Child.effect("child", body)
+  return Effect.map(Scope.provide(DynamicSupervisor.make("bench", { ...limit, child }), scope), (supervisor) => ({
+    startChild: (body: Body) => Effect.orDie(supervisor.startChild(body)),
+    stop: Scope.close(scope, Exit.void)
+  }))
+})
 
-/** The rows of what one may turn on, with that on. */
-export const coppiceWith: { readonly [Name in RowName]?: Measure } = {
-  backoff: restartMany(unheard, { backoff: Backoff.fixed(0) }),
-  "backoff-wait": restartMany(unheard, { backoff: Backoff.fixed("1 millis") }),
-  metrics: (children) => Effect.provide(restartMany(unheard)(children), SupervisorMetrics.layer),
-  readiness: start(effects({ readiness: { check: Effect.void } })),
-  "start-timeout": start(acquired({ startTimeout: "1 minute" })),
-  liveness: start(watched),
-  "liveness-memory": memory(watched)
+const user: Side["user"] = Effect.suspend(() => {
+  const scope = Scope.makeUnsafe()
+  const program = Effect.gen(function*() {
+    const context = yield* Layer.build(DbRef.layer)
+    const children = [Child.layer("db", DbLayer, { ref: DbRef })] as const
+    yield* Effect.provideContext(Supervisor.make("bench", { ...limit, strategy: "one-for-one", children }), context)
+    return {
+      use: Effect.orDie(Context.get(context, DbRef).use((db) => db.query)),
+      stop: Scope.close(scope, Exit.void)
+    }
+  })
+  return Effect.orDie(Scope.provide(program, scope))
+})
+
+export const coppice: Side = {
+  plain: (bodies) => supervise(effects(bodies)),
+  brutal: (bodies) => supervise(effects(bodies, { shutdown: "brutal-kill" })),
+  "one-for-all": (bodies) => supervise(effects(bodies), "one-for-all"),
+  "rest-for-one": (bodies) => supervise(effects(bodies), "rest-for-one"),
+  backoff: (bodies) => supervise(effects(bodies, { backoff: Backoff.fixed("1 millis") })),
+  liveness: (bodies, check) => supervise(effects(bodies, { liveness: { check, interval: "1 hour" } })),
+  layers: (count) => supervise(Array.from({ length: count }, (_, place) => Child.layer(idOf(place), DbLayer))),
+  families,
+  nested,
+  dynamic,
+  user
 }
