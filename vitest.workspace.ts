@@ -2,12 +2,15 @@ import { defineConfig } from "vitest/config"
 
 const project = (name: string, include: string) => ({
   ssr: { resolve: { conditions: ["@coppice/source"] } },
-  test: { name, include: [include] }
+  // No test depends on the speed of the machine.
+  test: { name, include: [include], testTimeout: 30_000, hookTimeout: 30_000 }
 })
 
 export default defineConfig({
   test: {
     silent: "passed-only",
+    // Many tests wait for processes: two at a time, also where there are no more cores.
+    maxWorkers: 2,
     projects: [
       project("coppice", "packages/coppice/test/**/*.test.ts"),
       project("testing", "packages/testing/test/**/*.test.ts"),
