@@ -234,7 +234,7 @@ export const make = <
   options: Options<Args, C>
 ): Effect.Effect<DynamicSupervisor<Args, Builds<C>>, never, Requires<C> | Scope.Scope> =>
   Effect.contextWith((context: Context.Context<Scope.Scope>) => {
-    const memoMap = Layer.CurrentMemoMap.forkOrCreate(context)
+    const memoMap = Context.getOrUndefined(context, Layer.CurrentMemoMap)
     const scope = Context.get(context, Scope.Scope)
     const built = Effect.suspend(() => build(name, settingsOf(options), memoMap, scope))
     // Without children at first, no start can fail.

@@ -29,6 +29,7 @@ import { standsFor } from "./internal/ownLayer.ts"
 import { CurrentParent } from "./internal/parent.ts"
 import { restartLimit } from "./internal/restartLimit.ts"
 import type { AnyLayer, Spec } from "./internal/spec.ts"
+import type { SupervisorCore } from "./internal/supervisorCore.ts"
 import type { Settings } from "./internal/supervisorCore.ts"
 import { tell } from "./internal/telling.ts"
 import type { SupervisionTree } from "./SupervisionTree.ts"
@@ -277,30 +278,27 @@ export const make = <
 > =>
   Effect.contextWith((context: Context.Context<Scope.Scope>) => {
     const scope = Context.get(context, Scope.Scope)
-    const memoMap = Layer.CurrentMemoMap.forkOrCreate(context)
     const dependencies = dependenciesOf(options as AnyOptions)
-    const built = Effect.map(
-      Effect.suspend(() => build(name, settingsOf(options as AnyOptions), memoMap, scope)),
-      makeHandle
+    const buildWith = (memoMap: Layer.MemoMap | undefined) =>
+      Effect.map(Effect.suspend(() => build(name, settingsOf(options as AnyOptions), memoMap, scope)), makeHandle)
+    if (dependencies === undefined) return buildWith(Context.getOrUndefined(context, Layer.CurrentMemoMap))
+    const memoMap = Layer.CurrentMemoMap.forkOrCreate(context)
+    return Effect.flatMap(
+      Layer.buildWithMemoMap(Layer.mergeAll(...dependencies), memoMap, scope),
+      (services) => Effect.provideContext(buildWith(memoMap), services)
     )
-    return dependencies === undefined
-      ? built
-      : Effect.flatMap(
-        Layer.buildWithMemoMap(Layer.mergeAll(...dependencies), memoMap, scope),
-        (services) => Effect.provideContext(built, services)
-      )
   })
 
 /** The layer of a supervisor, with and without its dependencies. */
 const layersOf = <Out>(
   name: string,
   options: AnyOptions,
-  toService: (handle: Supervisor<string>) => Context.Context<Out>
+  toService: (core: SupervisorCore) => Context.Context<Out>
 ): {
   readonly layer: Layer.Layer<Out, ChildStartFailed>
   readonly layerNoDeps: Layer.Layer<Out, ChildStartFailed>
 } => {
-  const layerNoDeps = layerOf(name, () => settingsOf(options), (core) => toService(makeHandle(core)))
+  const layerNoDeps = layerOf(name, () => settingsOf(options), toService)
   const dependencies = dependenciesOf(options)
   return {
     layerNoDeps,
@@ -454,7 +452,7 @@ export const Service = <Self>() =>
 ): ServiceClass<Self, Key, S, Children, Deps> => {
   const service = Context.Service<Self, Supervisor<any>>()(key)
   const name = key.slice(key.lastIndexOf("/") + 1)
-  const layers = (options: AnyOptions) => layersOf(name, options, (handle) => Context.make(service, handle))
+  const layers = (options: AnyOptions) => layersOf(name, options, (core) => Context.make(service, makeHandle(core)))
   const statics: Statics<Self> = {
     ...layers(options as AnyOptions),
     layerWith: (replacements) => layers(withLayers(name, options as AnyOptions, replacements)).layer,

@@ -20,7 +20,7 @@ import { type Settings, SupervisorCore } from "./supervisorCore.ts"
 export const build = (
   name: string,
   settings: Settings,
-  memoMap: Layer.MemoMap,
+  memoMap: Layer.MemoMap | undefined,
   scope: Scope.Scope,
   own?: AnyLayer,
   self?: (core: SupervisorCore) => Context.Context<never>
@@ -30,32 +30,34 @@ export const build = (
       const invalid = checkSettings(name, settings)
       if (invalid !== undefined) return Effect.die(invalid)
       const context = Context.omit(Scope.Scope)(fiber.context as Context.Context<Scope.Scope>)
-      return Effect.gen(function*() {
-        // In a scope of its own: a build that fails leaves nothing behind in a scope that goes on.
-        const life = yield* Scope.fork(scope)
-        let stop: Effect.Effect<void> = Effect.void
-        yield* Scope.addFinalizer(life, Effect.suspend(() => stop))
+      // In a scope of its own: a build that fails leaves nothing behind in a scope that goes on.
+      const life = Scope.forkUnsafe(scope)
+      let core: SupervisorCore | undefined
+      let removeMetrics: (() => void) | undefined
+      const begin = Effect.suspend(() => {
         // Closed before, or while this fiber had to give way. From here to its start nobody else has a turn.
-        if (life.state._tag === "Closed") return yield* Effect.interrupt
-        const core = new SupervisorCore(name, settings, context, new Surroundings(memoMap, own), self)
-        stop = end(core)
+        if (life.state._tag === "Closed") return Effect.interrupt
+        core = new SupervisorCore(name, settings, context, new Surroundings(memoMap, own), self)
+        if (core.tally !== undefined) removeMetrics = registerMetrics(core, core.tally)
         Effect.runForkWith(context)(run(core))
-        yield* Effect.onError(restore(Deferred.await(core.started)), () => Scope.close(life, Exit.void))
-        return core
+        // Most are up at once.
+        if (core.status === "running") return Effect.succeed(core)
+        const isUp = Effect.as(restore(Deferred.await(core.started)), core)
+        return Effect.onError(isUp, () => Scope.close(life, Exit.void))
       })
+      const stop = Effect.suspend(() => core === undefined ? Effect.void : end(core, removeMetrics))
+      return Effect.andThen(Scope.addFinalizer(life, stop), begin)
     })
   )
 
 // Its metrics are read, and what is shared is held, until it has stopped. One of its own children that orders that does not
 // wait for it: that would be to wait for oneself.
-const end = (core: SupervisorCore): Effect.Effect<void> => {
-  const removeMetrics = core.tally === undefined ? undefined : registerMetrics(core, core.tally)
-  const letGo = Effect.flatMap(core.ended.await, () => {
-    removeMetrics?.()
-    return core.surroundings.release
-  })
-  return Effect.withFiber((fiber) => {
+const end = (core: SupervisorCore, removeMetrics: (() => void) | undefined): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
     core.orderStop()
+    const letGo = Effect.flatMap(core.ended.await, () => {
+      removeMetrics?.()
+      return core.surroundings.release
+    })
     return core.around(fiber.context).length === 0 ? letGo : Effect.asVoid(Effect.forkDetach(letGo))
   })
-}

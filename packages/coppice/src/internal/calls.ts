@@ -17,6 +17,7 @@ import {
   InvalidChild,
   SupervisorDown
 } from "../SupervisorError.ts"
+import { forgetAccount } from "./backoff.ts"
 import { type ChildState, Entry } from "./children.ts"
 import type { Incarnation, InnerCall } from "./incarnation.ts"
 import { endForGood } from "./keeping.ts"
@@ -194,8 +195,7 @@ function* findDown(
 
 function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartFailed | SupervisorDown> {
   if (core.stopOrdered) return yield* new SupervisorDown({ path: core.path })
-  // By hand: whatever the child has been through counts no more.
-  core.accounts.delete(entry)
+  forgetAccount(core, entry)
   core.tally?.forget(entry)
   const outcome = yield* startOne(core, entry)
   const error = startError(core, entry, outcome)

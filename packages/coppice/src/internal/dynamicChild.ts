@@ -8,7 +8,7 @@ import { call, type CallFailed, terminate } from "./calls.ts"
 import type { Entry } from "./children.ts"
 import type { DynamicCore } from "./dynamic.ts"
 import type { Step } from "./ranges.ts"
-import { fillRef, giveUpRef } from "./refs.ts"
+import { fillRef, giveUpRef, refsOf } from "./refs.ts"
 import { defaultPatience, RefState } from "./refState.ts"
 
 /** The key of a handle. */
@@ -106,7 +106,7 @@ export const useEntry = <A, E, R>(
 
 // Made when it is first asked for: most children are never used so.
 const refOf = (core: DynamicCore, entry: Entry): RefState<any, any> => {
-  const { own } = core.refs
+  const { own } = refsOf(core)
   const known = own.get(entry)
   if (known !== undefined) return known
   const ref = new RefState(entry.path, Built, Duration.fromInputUnsafe(defaultPatience))

@@ -8,13 +8,13 @@ export class EventHub {
   /** How many listen here or above. */
   heard: number
   private listeners: Set<(event: SupervisorEvent) => void> | undefined = undefined
-  private readonly below = new Set<EventHub>()
+  private below: Set<EventHub> | undefined = undefined
   private readonly above: EventHub | undefined
 
   constructor(above: EventHub | undefined) {
     this.above = above
     this.heard = above === undefined ? 0 : above.heard
-    above?.below.add(this)
+    if (above !== undefined) (above.below ??= new Set()).add(this)
   }
 
   publish(event: SupervisorEvent): void {
@@ -36,11 +36,11 @@ export class EventHub {
 
   /** Leaves the hub above: nothing comes from here any more. */
   detach(): void {
-    this.above?.below.delete(this)
+    this.above?.below?.delete(this)
   }
 
   private count(change: number): void {
     this.heard += change
-    for (const hub of this.below) hub.count(change)
+    if (this.below !== undefined) { for (const hub of this.below) hub.count(change) }
   }
 }

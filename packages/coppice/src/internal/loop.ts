@@ -320,7 +320,7 @@ function* finish(core: SupervisorCore, reason: ExitReason): Step {
     if (core.events.heard > 0) core.publish({ _tag: "SupervisorStopped", ...about(core), reason })
     core.report.supervisorStopped(reason)
   }
-  if (core.abandoned.size > 0) core.report.leftBehind(core.abandoned)
+  if (core.abandoned !== undefined && core.abandoned.size > 0) core.report.leftBehind(core.abandoned)
   core.events.detach()
   core.parent?.detach(core)
   core.report.guard(() => core.ended.tell(Exit.succeed(reason)))

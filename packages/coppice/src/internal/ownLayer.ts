@@ -40,26 +40,35 @@ const refuse = (invalid: Effect.Effect<never>): Effect.Effect<never> => {
 export class Surroundings {
   /** The supervisor's own layer, which is being built while its children start. */
   readonly own: AnyLayer | undefined
+  private readonly memoMap: Layer.MemoMap | undefined
   // By weak keys: layers may be made anew by each incarnation, as by Layer.unwrap.
-  private readonly asked = new WeakMap<WeakKey, unknown>()
-  private readonly memoMap: Layer.MemoMap
-  private readonly scope = Scope.makeUnsafe()
-  /** Lets go of what is shared. To be done after the children have stopped. */
-  readonly release: Effect.Effect<void> = Scope.close(this.scope, Exit.void)
+  private asked: WeakMap<WeakKey, unknown> | undefined = undefined
+  private scope: Scope.Closeable | undefined = undefined
 
-  constructor(memoMap: Layer.MemoMap, own: AnyLayer | undefined) {
+  constructor(memoMap: Layer.MemoMap | undefined, own: AnyLayer | undefined) {
     this.memoMap = memoMap
     this.own = own
   }
 
-  get<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
-    if (!this.asked.has(layer)) this.asked.set(layer, this.ask(layer))
-    return this.asked.get(layer) as Built<ROut, E, RIn> | undefined
+  /** Lets go of what is shared. To be done after the children have stopped. */
+  get release(): Effect.Effect<void> {
+    return this.scope === undefined ? Effect.void : Scope.close(this.scope, Exit.void)
   }
 
-  private ask<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
-    const lease = Scope.forkUnsafe(this.scope)
-    const found = this.memoMap.get(layer, lease)
+  get<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
+    const { memoMap } = this
+    if (memoMap === undefined) return undefined
+    const asked = this.asked ??= new WeakMap()
+    if (!asked.has(layer)) asked.set(layer, this.ask(memoMap, layer))
+    return asked.get(layer) as Built<ROut, E, RIn> | undefined
+  }
+
+  private ask<ROut, E, RIn>(
+    memoMap: Layer.MemoMap,
+    layer: Layer.Layer<ROut, E, RIn>
+  ): Built<ROut, E, RIn> | undefined {
+    const lease = Scope.forkUnsafe(this.scope ??= Scope.makeUnsafe())
+    const found = memoMap.get(layer, lease)
     if (found !== undefined && (refusals.has(found) || (Exit.isExit(found) && Exit.isSuccess(found)))) return found
     const closing = Scope.closeUnsafe(lease, Exit.void)
     if (closing !== undefined) Effect.runFork(closing)

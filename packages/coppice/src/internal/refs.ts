@@ -14,13 +14,16 @@ export class Refs {
   readonly inside = new Map<Entry, Map<AnyRef, Entry>>()
 }
 
+/** The refs of a supervisor. */
+export const refsOf = (core: SupervisorCore): Refs => core.refs ??= new Refs()
+
 /** A start of a child begins: whoever uses its ref waits for it. */
 export const awaitRef = (core: SupervisorCore, entry: Entry, context: Context.Context<never>): void => {
   const { ref } = entry.spec
   if (ref === undefined) return
   const state: unknown = Context.getOrUndefined(context as Context.Context<any>, ref)
   if (!(state instanceof RefState)) return
-  core.refs.own.set(entry, state)
+  refsOf(core).own.set(entry, state)
   state.await(entry)
 }
 
@@ -28,7 +31,7 @@ export const awaitRef = (core: SupervisorCore, entry: Entry, context: Context.Co
 export const refProblem = (core: SupervisorCore, entry: Entry): string | undefined => {
   const { ref } = entry.spec
   if (ref === undefined) return undefined
-  const state = core.refs.own.get(entry)
+  const state = core.refs?.own.get(entry)
   if (state === undefined) {
     return `its ref ${ref.key} is not one made with ChildRef.Service: provide that one's layer to the supervisor`
   }
@@ -41,7 +44,7 @@ export const refProblem = (core: SupervisorCore, entry: Entry): string | undefin
 /** An incarnation has started. */
 export const fillRef = (incarnation: Incarnation): void => {
   const { built, entry, number, path, supervisor } = incarnation
-  const state = supervisor.refs.own.get(entry)
+  const state = supervisor.refs?.own.get(entry)
   if (built === undefined) return
   if (supervisor.isGroup) entry.gave = Array.from(built.services.mapUnsafe.keys())
   if (state === undefined) return
@@ -51,6 +54,7 @@ export const fillRef = (incarnation: Incarnation): void => {
 
 /** A child is down, and nothing is going to restart it: whoever waits for it, or for what lived inside it, need not. */
 export const giveUpRef = (core: SupervisorCore, entry: Entry): void => {
+  if (core.refs === undefined) return
   const { inside, own } = core.refs
   const giveUp = (owner: Entry, state: AnyRef) => core.report.guard(() => state.giveUp(owner))
   const state = own.get(entry)
@@ -66,6 +70,7 @@ export const giveUpRef = (core: SupervisorCore, entry: Entry): void => {
  * wait for the child it lives in. Where there is none they need not wait.
  */
 export const leaveRefs = (core: SupervisorCore): void => {
+  if (core.refs === undefined) return
   const { inside, own } = core.refs
   if (own.size === 0 && inside.size === 0) return
   const host = hostOf(core)
@@ -73,7 +78,7 @@ export const leaveRefs = (core: SupervisorCore): void => {
     for (const entry of [...own.keys(), ...inside.keys()]) giveUpRef(core, entry)
     return
   }
-  const above = host.supervisor.refs.inside
+  const above = refsOf(host.supervisor).inside
   const waiting = above.get(host.entry) ?? new Map<AnyRef, Entry>()
   above.set(host.entry, waiting)
   // What has been closed or filled by others since the last time need not be kept.

@@ -86,10 +86,11 @@ const abandon = (incarnation: Incarnation): () => void => {
   report.abandoned(incarnation, waitingFor)
   incarnation.abandoned = true
   supervisor.tally?.abandoned()
-  supervisor.abandoned.add(incarnation)
+  const abandoned = supervisor.abandoned ??= new Set()
+  abandoned.add(incarnation)
   let left = waitingFor === "fiber" ? 2 : 1
   const oneEnded = () => {
-    if (--left === 0) supervisor.abandoned.delete(incarnation)
+    if (--left === 0) abandoned.delete(incarnation)
   }
   if (waitingFor === "fiber") {
     incarnation.onFiberDone = oneEnded

@@ -10,7 +10,7 @@ import { ChildMiddleware } from "../ChildMiddleware.ts"
 import type { ExitReason, RestartIntensityExceeded } from "../ExitReason.ts"
 import { type ChildStartFailed, InvalidChild } from "../SupervisorError.ts"
 import type { SupervisorEvent } from "../SupervisorEvent.ts"
-import type { Account } from "./backoff.ts"
+import type { Backoffs } from "./backoff.ts"
 import { Children, Entry, type Retry } from "./children.ts"
 import { Dynamic, type DynamicSettings } from "./dynamic.ts"
 import { EventHub } from "./eventHub.ts"
@@ -20,7 +20,7 @@ import { Mailbox } from "./mailbox.ts"
 import { Outcome } from "./outcome.ts"
 import { ChildLayers, type Surroundings } from "./ownLayer.ts"
 import { CurrentParent, CurrentStart, type Parent, type StartInProgress } from "./parent.ts"
-import { Refs } from "./refs.ts"
+import type { Refs } from "./refs.ts"
 import { Report } from "./report.ts"
 import { RestartWindow } from "./restartWindow.ts"
 import type { Spec } from "./spec.ts"
@@ -81,11 +81,10 @@ export class SupervisorCore {
   readonly children = new Children()
   /** What a dynamic supervisor has besides; undefined for any other. */
   readonly dynamic: Dynamic | undefined
-  readonly refs = new Refs()
-  /** Of those children that have a backoff: how far they are in it, since when they are up, and how long they were. */
-  readonly accounts = new WeakMap<Entry, Account>()
-  readonly upSince = new WeakMap<Entry, number>()
-  readonly uptimes = new WeakMap<Entry, number>()
+  /** The refs that its children fill; undefined until there is one. */
+  refs: Refs | undefined = undefined
+  /** How far children are in their backoffs; undefined until one that has a backoff has started. */
+  backoffs: Backoffs | undefined = undefined
   /** The restart that a group is waiting for. */
   waiting: Retry | undefined = undefined
   readonly window: RestartWindow
@@ -106,8 +105,8 @@ export class SupervisorCore {
   readonly ended = new Outcome<Exit.Exit<ExitReason>>()
   /** Whether children restart together, and so may use the services of earlier siblings. */
   readonly isGroup: boolean
-  /** Those that were abandoned and have not ended. */
-  readonly abandoned = new Set<Incarnation>()
+  /** Those that were abandoned and have not ended; undefined until there is one. */
+  abandoned: Set<Incarnation> | undefined = undefined
   /** What is put around the children; undefined where there is nothing. */
   readonly middleware: ChildMiddleware | undefined
   /** What is counted for the metrics; undefined where they are off. */
