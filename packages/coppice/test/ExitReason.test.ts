@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Child, ExitReason, Supervisor, SupervisorError } from "coppice"
 import { Cause, Context, Effect, Exit, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
+import { withoutStack } from "../src/internal/withoutStack.js"
 import { answer, type Anything, collect, scenario } from "./support/world.ts"
 
 const fail = Cause.makeFailReason
@@ -591,4 +592,14 @@ describe("the message of a child that did not start", () => {
     assert.include(back.message, "app/nested/leaf could not start: no database")
     assert.include(back.message, "app could not start \"nested\"")
   })
+})
+
+it("leaves stack traces as they were", () => {
+  const limit: unknown = Reflect.get(Error, "stackTraceLimit")
+  assert.strictEqual(withoutStack(() => new Error("short")).stack, "Error: short")
+  assert.throws(() =>
+    withoutStack(() => {
+      throw new Error("thrown")
+    }), "thrown")
+  assert.strictEqual(Reflect.get(Error, "stackTraceLimit"), limit)
 })

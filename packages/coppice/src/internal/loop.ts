@@ -16,6 +16,7 @@ import { end } from "./stopping.ts"
 import { firstAffected } from "./strategy.ts"
 import type { ExitMessage, SupervisorCore } from "./supervisorCore.ts"
 import { endsSupervisor, judge } from "./verdict.ts"
+import { withoutStack } from "./withoutStack.ts"
 
 /** After how many messages in a row others get their turn. */
 const fairness = 256
@@ -293,15 +294,9 @@ const giveUp = (
   const child = entry.spec.id
   entry.down("failed")
   if (core.events.heard > 0) core.publish({ _tag: "SupervisorGaveUp", ...about(core), child, reason })
-  const error = new RestartIntensityExceeded({
-    path: core.path,
-    child,
-    intensity,
-    periodMillis,
-    restarts: count,
-    pattern,
-    reason
-  })
+  const error = withoutStack(() =>
+    new RestartIntensityExceeded({ path: core.path, child, intensity, periodMillis, restarts: count, pattern, reason })
+  )
   core.report.gaveUp(error)
   core.tally?.gaveUp()
   return { _tag: "GaveUp", error }
