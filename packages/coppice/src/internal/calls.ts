@@ -58,13 +58,13 @@ export interface Counted {
 }
 
 /** A child as `whichChildren` lists it. */
-export interface Listed {
+export interface Listed<A> {
   readonly id: string
   readonly path: string
   readonly type: "worker" | "supervisor"
   readonly state: ChildState
   readonly incarnation: number
-  readonly supervisors: ReadonlyArray<SupervisorCore>
+  readonly supervisors: ReadonlyArray<A>
 }
 
 /**
@@ -290,16 +290,15 @@ export const getChildSpec = (core: SupervisorCore, id: string) =>
   })
 
 /** Rule C9: newest first. */
-export const whichChildren = (core: SupervisorCore) =>
-  call(core, function*(): Step<ReadonlyArray<Listed>> {
-    return Array.from(core.children, (entry): Listed => ({
-      id: entry.spec.id,
-      path: entry.path,
-      type: entry.spec.type,
-      state: entry.state,
-      incarnation: entry.number,
-      supervisors: Array.from(entry.incarnation?.supervisors ?? [])
-    })).toReversed()
+export const whichChildren = <A>(core: SupervisorCore, handleOf: (supervisor: SupervisorCore) => A) =>
+  call(core, function*(): Step<ReadonlyArray<Listed<A>>> {
+    const listed: Array<Listed<A>> = []
+    for (let entry = core.children.last; entry !== undefined; entry = entry.previous) {
+      const { incarnation, number, path, spec, state } = entry
+      const supervisors = incarnation?.hasSupervisor === true ? Array.from(incarnation.supervisors, handleOf) : []
+      listed.push({ id: spec.id, path, type: spec.type, state, incarnation: number, supervisors })
+    }
+    return listed
   })
 
 /** Rule C10. */

@@ -26,10 +26,7 @@ export const makeHandle = (core: SupervisorCore): Supervisor<string> => ({
   restartChild: (child) => calls.restartChild(core, idOf(child)),
   deleteChild: (child) => calls.deleteChild(core, idOf(child)),
   getChildSpec: (child) => calls.getChildSpec(core, idOf(child)) as any,
-  whichChildren: Effect.map(
-    calls.whichChildren(core),
-    (children) => children.map((child) => ({ ...child, supervisors: child.supervisors.map(makeHandle) }))
-  ),
+  whichChildren: calls.whichChildren(core, makeHandle),
   countChildren: calls.countChildren(core),
   exitChild: (child, reason) => calls.exitChild(core, idOf(child), reason),
   await: Effect.flatMap(

@@ -1,5 +1,6 @@
 import type { Node, Settings } from "../SupervisionTree.ts"
 import type { Entry } from "./children.ts"
+import type { Spec } from "./spec.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
 /** A supervisor and all below it, as it is at this moment. */
@@ -24,56 +25,61 @@ const settingsOf = ({ settings }: SupervisorCore): Settings => {
   return { ...rules, dynamic: true, ...(maxChildren === Infinity ? undefined : { maxChildren }) }
 }
 
-// The first supervisor under Child.supervisor is the child itself: one node for both.
+/** A node in the making: what there is nothing of it does not have. */
+type Draft = { -readonly [Key in keyof Node]: Node[Key] }
+
+const nothingBelow: ReadonlyArray<Node> = []
+
 const childNode = (entry: Entry): Node => {
-  const { path, spec } = entry
-  const health = entry.incarnation?.probing?.health
-  const details = entry.incarnation?.details
-  const ready = isReady(entry)
-  const children: Array<Node> = []
-  let settings: Settings | undefined
-  for (const supervisor of entry.incarnation?.supervisors ?? []) {
-    const node = supervisorNode(supervisor)
-    if (supervisor.path === path) {
-      settings = node.supervisor
-      children.push(...node.children)
-    } else children.push(node)
-  }
-  return {
+  const { incarnation, path, spec } = entry
+  const node: Draft = {
     path,
     id: spec.id,
     kind: spec.kind,
-    ...treatment(entry),
-    ...(settings === undefined ? undefined : { supervisor: settings }),
+    restart: spec.restart,
     state: entry.state,
     incarnation: entry.number,
     restarts: entry.restarts,
-    ...(entry.startedAtMillis === undefined ? undefined : { startedAtMillis: entry.startedAtMillis }),
-    ...(ready === undefined ? undefined : { ready }),
-    ...(health === undefined ? undefined : { health }),
-    ...(details === undefined ? undefined : { details }),
-    ...(entry.exitReason === undefined || entry.exitedAtMillis === undefined
-      ? undefined
-      : { lastExit: { reason: entry.exitReason, timeMillis: entry.exitedAtMillis } }),
-    children
+    children: nothingBelow
   }
+  addTreatment(node, spec)
+  if (entry.startedAtMillis !== undefined) node.startedAtMillis = entry.startedAtMillis
+  const ready = isReady(entry)
+  if (ready !== undefined) node.ready = ready
+  const health = incarnation?.probing?.health
+  if (health !== undefined) node.health = health
+  if (incarnation?.details !== undefined) node.details = incarnation.details
+  const { exitReason, exitedAtMillis } = entry
+  if (exitReason !== undefined && exitedAtMillis !== undefined) {
+    node.lastExit = { reason: exitReason, timeMillis: exitedAtMillis }
+  }
+  if (incarnation?.hasSupervisor === true) addSupervisors(node, incarnation.supervisors)
+  return node
+}
+
+// The first supervisor under Child.supervisor is the child itself: one node for both.
+const addSupervisors = (node: Draft, supervisors: Iterable<SupervisorCore>): void => {
+  const children: Array<Node> = []
+  for (const supervisor of supervisors) {
+    const below = supervisorNode(supervisor)
+    if (supervisor.path === node.path) {
+      if (below.supervisor !== undefined) node.supervisor = below.supervisor
+      children.push(...below.children)
+    } else children.push(below)
+  }
+  node.children = children
 }
 
 // How its supervisor treats a child. Most have nothing but a restart type.
-const treatment = ({ spec }: Entry): Pick<Node, "restart" | "significant" | "onExhausted" | "probes"> => {
-  const { care, restart, significant } = spec
+const addTreatment = (node: Draft, { care, significant }: Spec): void => {
   const { backoff, liveness, onExhausted, readiness } = care
-  return {
-    restart,
-    ...(significant ? { significant } : undefined),
-    ...(backoff === undefined ? undefined : { onExhausted }),
-    ...(readiness === undefined && liveness === undefined ? undefined : {
-      probes: [
-        ...(readiness === undefined ? [] : ["readiness" as const]),
-        ...(liveness === undefined ? [] : ["liveness" as const])
-      ]
-    })
-  }
+  if (significant) node.significant = true
+  if (backoff !== undefined) node.onExhausted = onExhausted
+  if (readiness === undefined && liveness === undefined) return
+  node.probes = [
+    ...(readiness === undefined ? [] : ["readiness" as const]),
+    ...(liveness === undefined ? [] : ["liveness" as const])
+  ]
 }
 
 // A child that has not started, or has ended, is neither ready nor not.
