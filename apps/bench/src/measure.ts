@@ -17,7 +17,7 @@ const [sideName, ...wanted] = process.argv.slice(2)
 const side = sides[sideName as keyof typeof sides]
 
 // The compiler needs the most time for what all measurements share.
-const warmMillis = { first: 300, other: 40 }
+const warmMillis = { first: 1000, other: 300 }
 
 const warmUp = Effect.fnUntraced(function*(measure: Effect.Effect<unknown>, millis: number) {
   const begun = performance.now()
