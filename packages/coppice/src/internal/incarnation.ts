@@ -196,11 +196,13 @@ export class Incarnation implements Parent {
       this.observe(fiber, onExit)
       return effect
     })
-    this.supervisor.report.guard(() => {
+    try {
       const fiber = Effect.runForkWith(context)(first)
       // From outside only where a scheduler has put off even the first operation.
       if (fiber.pollUnsafe() === undefined) this.observe(fiber, onExit)
-    })
+    } catch (thrown) {
+      this.supervisor.report.observerThrew(thrown)
+    }
   }
 
   private observe(

@@ -88,7 +88,10 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
   const { entry } = incarnation
   // An earlier incarnation's, or one that has been stopped since: swallowed (rule Q3).
   if (entry.incarnation !== incarnation) return
-  const decision = incarnation.escalated ? "give-up" : yield* decide(core, entry, reason)
+  let decision: Verdict | "exhausted" | number = incarnation.escalated ? "give-up" : verdictOn(core, entry, reason)
+  if (decision === "restart") {
+    decision = mayHaveToWait(core, entry) ? yield* decideAfterDelay(core, entry, reason) : record(core, reason)
+  }
   const verdict = typeof decision === "number" ? "restart" : decision === "exhausted" ? "give-up" : decision
   entry.exitReason = reason
   entry.exitedAtMillis = core.nowMillis()
@@ -133,27 +136,34 @@ function* handleRetry(core: SupervisorCore, retry: Retry): Step<ExitReason | und
   if (entry.retry !== retry) return
   entry.retry = undefined
   if (core.waiting === retry) core.waiting = undefined
-  if (!core.window.record(core.monotonicMillis(), kindOf(reason))) return giveUp(core, entry, reason)
+  if (record(core, reason) === "give-up") return giveUp(core, entry, reason)
   return yield* restart(core, entry, reason)
 }
 
-// What to do about a child that left; a number is after how many milliseconds it is restarted. A restart that waits is
-// recorded when it is made, and one that is not made not at all.
-function* decide(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<Verdict | "exhausted" | number> {
-  const verdict = judge(
-    entry.spec,
-    isClean(reason),
-    core.settings.autoShutdown,
-    () => hasActiveSignificant(core, entry)
-  )
-  if (verdict !== "restart") return withoutKeeping(core, verdict)
-  if (entry.spec.care.backoff !== undefined || core.waiting !== undefined) {
-    const delay = yield* delayOf(core, entry, reason)
-    if (delay === "exhausted") return whenExhausted(core, entry)
-    if (delay > 0) return delay
-  }
-  return core.window.record(core.monotonicMillis(), kindOf(reason)) ? "restart" : "give-up"
+// What to do about a child that left, or "restart" if that is still to be decided.
+const verdictOn = (core: SupervisorCore, entry: Entry, reason: ExitReason): Verdict => {
+  const { autoShutdown } = core.settings
+  const verdict = judge(entry.spec, isClean(reason), autoShutdown, () => hasActiveSignificant(core, entry))
+  return verdict === "restart" ? verdict : withoutKeeping(core, verdict)
 }
+
+const mayHaveToWait = (core: SupervisorCore, entry: Entry): boolean =>
+  entry.spec.care.backoff !== undefined || core.waiting !== undefined
+
+// Whether a child is restarted; a number is after how many milliseconds. A restart that waits is recorded when it is made, and
+// one that is not made not at all.
+function* decideAfterDelay(
+  core: SupervisorCore,
+  entry: Entry,
+  reason: ExitReason
+): Step<Verdict | "exhausted" | number> {
+  const delay = yield* delayOf(core, entry, reason)
+  if (delay === "exhausted") return whenExhausted(core, entry)
+  return delay > 0 ? delay : record(core, reason)
+}
+
+const record = (core: SupervisorCore, reason: ExitReason): "restart" | "give-up" =>
+  core.window.record(core.monotonicMillis(), kindOf(reason)) ? "restart" : "give-up"
 
 // A significant child that is not restarted any more has ended for good (rules A1, A2).
 const whenExhausted = (core: SupervisorCore, entry: Entry): "exhausted" | "shut-down" | "fail" => {
@@ -242,15 +252,11 @@ function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<
   core.report.restarting(entry, reason)
   core.tally?.restarting(entry, reason, core.monotonicMillis())
   const failed = core.isGroup ? yield* restartGroup(core, entry) : yield* restartOne(core, entry)
-  return yield* afterStart(core, failed)
+  return typeof failed === "object" ? yield* afterStart(core, failed) : undefined
 }
 
 // What follows from a start that failed in a restart: another try, at once or after a wait (rules F1, F2).
-function* afterStart(
-  core: SupervisorCore,
-  failed: StartFailure | "ignored" | "aborted" | undefined
-): Step<ExitReason | undefined> {
-  if (typeof failed !== "object") return
+function* afterStart(core: SupervisorCore, failed: StartFailure): Step<ExitReason | undefined> {
   const { entry, reason } = failed
   if (failed.escalated) return giveUp(core, entry, reason, "escalated")
   const delay = yield* nextDelay(core, entry, reason)
@@ -259,7 +265,8 @@ function* afterStart(
     if (what === "exhausted") return giveUp(core, entry, reason, "exhausted")
     failChild(core, entry, reason)
     if (what === "shut-down") return shutdown()
-    return core.isGroup ? yield* afterStart(core, yield* startFrom(core, entry.next, true)) : undefined
+    const next = core.isGroup ? yield* startFrom(core, entry.next, true) : undefined
+    return next === undefined ? undefined : yield* afterStart(core, next)
   }
   if (delay > 0) return yield* waitToRestart(core, entry, reason, delay)
   const retry: Retry = { _tag: "Retry", entry, reason, timer: undefined, dueAtMillis: 0 }

@@ -119,8 +119,12 @@ export class Report {
     try {
       run()
     } catch (thrown) {
-      if (this.error) this.write("Error", "an observer of a fiber threw", "shutdown-error", {}, Cause.die(thrown))
+      this.observerThrew(thrown)
     }
+  }
+
+  observerThrew(thrown: unknown): void {
+    if (this.error) this.write("Error", "an observer of a fiber threw", "shutdown-error", {}, Cause.die(thrown))
   }
 
   /** The supervisor itself has failed. */
