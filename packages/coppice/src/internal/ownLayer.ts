@@ -113,7 +113,7 @@ export class OwnLayers implements Layer.MemoMap {
   readonly "~effect/Layer/MemoMap" = "~effect/Layer/MemoMap" as const
   private readonly local = Layer.makeMemoMapUnsafe()
   /** What siblings have asked for, once each: what is built here lives as long as this incarnation, and no longer. */
-  private readonly lent = new WeakMap<WeakKey, unknown>()
+  private lent: WeakMap<WeakKey, unknown> | undefined = undefined
   private readonly scope: Scope.Scope
   private readonly surroundings: Surroundings
   private readonly listed: AnyLayer
@@ -163,11 +163,12 @@ export class OwnLayers implements Layer.MemoMap {
   }
 
   private lend<ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Built<ROut, E, RIn> | undefined {
-    if (!this.lent.has(layer)) {
+    const lent = this.lent ??= new WeakMap()
+    if (!lent.has(layer)) {
       const found = this.local.get(layer, this.scope)
       if (found === undefined) return undefined
-      this.lent.set(layer, found)
+      lent.set(layer, found)
     }
-    return this.lent.get(layer) as Built<ROut, E, RIn>
+    return lent.get(layer) as Built<ROut, E, RIn>
   }
 }
