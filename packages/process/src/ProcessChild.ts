@@ -240,6 +240,9 @@ export const make = <const Id extends string, E, R, const O extends Options = {}
   // What the probes need is in the types of the child; from here on it is there.
   const given = (options ?? {}) as Options<any, never>
   const { liveness, readiness, ref, service } = given
+  if (ref !== undefined && service === undefined) {
+    throw new TypeError(`${id} has a ref of no service: give it a service too`)
+  }
   const process = Effect.gen(function*() {
     const running = yield* run(command, given)
     yield* Child.forkLinked(Effect.andThen(running.ended, Child.done))

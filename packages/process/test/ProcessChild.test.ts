@@ -4,6 +4,7 @@ import { Child, ExitReason, RestartPolicy, SupervisionTree, Supervisor } from "c
 import { Effect, FileSystem, Redacted, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 import { createServer, type Server } from "node:net"
+import { expectTypeOf } from "vitest"
 import { current, line, node, Proc, ProcRef, reasonOf, run, sh, supervise, texts, until } from "./support/children.ts"
 
 const proc = { service: Proc, ref: ProcRef } as const
@@ -72,6 +73,33 @@ describe("a process child", () => {
         yield* line(process, "reloaded")
       })
     ))
+})
+
+type Provides<C> = C extends Child.Child<string, infer Services, never> ? Services
+  : C extends Child.Child<string, infer Services, infer _> ? Services
+  : never
+
+it("is a service to siblings only where it is surely restarted with them", () => {
+  const command = ChildProcess.make("true")
+  const permanent = ProcessChild.make("p", command, { service: Proc })
+  const transient = ProcessChild.make("p", command, { service: Proc, restart: "transient" })
+  const byPolicy = ProcessChild.make("p", command, { service: Proc, policy: RestartPolicy.make() })
+  const none = ProcessChild.make("p", command)
+  expectTypeOf<Provides<typeof permanent>>().toEqualTypeOf<Proc>()
+  expectTypeOf<Provides<typeof transient>>().toEqualTypeOf<never>()
+  expectTypeOf<Provides<typeof byPolicy>>().toEqualTypeOf<never>()
+  expectTypeOf<Provides<typeof none>>().toEqualTypeOf<never>()
+  assert.deepStrictEqual([permanent, transient, byPolicy].map(({ restart }) => restart), [
+    "permanent",
+    "transient",
+    "transient"
+  ])
+  // @ts-expect-error an id is not empty and contains no slash
+  ProcessChild.make("a/b", command)
+  assert.throws(
+    () => ProcessChild.make("p", command, { ref: ProcRef }),
+    "p has a ref of no service: give it a service too"
+  )
 })
 
 describe("the end of a process", () => {
