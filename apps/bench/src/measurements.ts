@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import { Crashing } from "./crashing.ts"
 import { heapUsed, micros, percentile, timed } from "./gauges.ts"
 import type { Measurement } from "./rows.ts"
-import { type Body, idOf, type Side, type Start } from "./side.ts"
+import { type Body, idOf, type Side, type Start, type Tree } from "./side.ts"
 
 /** The figures of some rows, by name: per child, in microseconds or in bytes. */
 export type Figures = { readonly [name: string]: number }
@@ -28,6 +28,7 @@ const place = (i: number, n: number): number => (i * 7919) % n
 const life: Measure = Effect.fnUntraced(function*(side, n) {
   const bodies = idle(n)
   const before = yield* heapUsed
+  yield* warm(side.plain(bodies.slice(0, 100)))
   const starts = times(trees(n)).map(() => side.plain(bodies))
   const start = yield* timed(Effect.forEach(starts, (start) => start))
   const memory = (yield* heapUsed) - before
@@ -45,6 +46,17 @@ const life: Measure = Effect.fnUntraced(function*(side, n) {
   const children = running.length * n
   return { ...figures, start: start.micros / children, memory: memory / children, stop: stop / children }
 })
+
+/** To know the heap is to collect everything, and that throws away compiled code: it is made again. */
+const warm = (start: Effect.Effect<Tree>): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const begun = performance.now()
+    while (performance.now() - begun < 100) {
+      const { bounce, stop } = yield* start
+      if (bounce !== undefined) yield* bounce(idOf(0))
+      yield* stop
+    }
+  })
 
 const repeat = (count: number, effect: (i: number) => Effect.Effect<unknown>): Effect.Effect<void> =>
   Effect.gen(function*() {
