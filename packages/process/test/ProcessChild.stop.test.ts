@@ -1,7 +1,7 @@
 import { type KillTree, ProcessChild, ProcessGuard, ProcessProbe, ProcessTable } from "@coppice/process"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Child, ExitReason, Supervisor } from "coppice"
-import { Duration, Effect, Layer } from "effect"
+import { Duration, Effect, Fiber, Layer } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -212,6 +212,28 @@ describe("whatever else is said", () => {
         yield* app.terminateChild("p")
         yield* familyOf(process, 0)
         assert.isUndefined((yield* app.tree).children[0]?.details)
+      })
+    ))
+
+  it.live("what even SIGKILL does not end is named and waited for", () =>
+    run((lines) =>
+      Effect.gen(function*() {
+        const sleeper = ChildProcess.make("sleep", ["60"])
+        const app = yield* supervise(ProcessChild.make("p", sleeper, { stop: [["SIGTERM", "10 millis"]], ...proc }))
+        const { pid } = yield* current
+        const deaf = vi.spyOn(process, "kill").mockImplementation(() => true)
+        yield* Effect.addFinalizer(() => Effect.sync(() => deaf.mockRestore()))
+        const stopping = yield* Effect.forkScoped(app.terminateChild("p"), { startImmediately: true })
+        yield* until(
+          Effect.filterOrFail(Effect.sync(() => lines), (lines) => lines.some((line) => line.includes("still there")))
+        )
+        assert.isUndefined(stopping.pollUnsafe())
+        deaf.mockRestore()
+        yield* Fiber.join(stopping)
+        assert.deepStrictEqual(lines.filter((line) => line.includes("app/p")), [
+          `Error: app/p: killed, but still there: ${pid} (sleep)`,
+          "Info: app/p: has ended at last"
+        ])
       })
     ))
 
