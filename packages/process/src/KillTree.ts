@@ -11,6 +11,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Family } from "./internal/family.ts"
+import { ended } from "./internal/identity.ts"
 import type { ProcessIdentity } from "./ProcessIdentity.ts"
 
 /**
@@ -108,7 +109,8 @@ export const defaultSteps: ReadonlyArray<StopStep> = [["SIGTERM", "10 seconds"]]
  */
 export const killTree = Effect.fnUntraced(function*(leader: ProcessIdentity, options: Options = {}) {
   const { mark, mode = "tree", steps = defaultSteps } = options
-  const family = new Family([leader], mark === undefined ? [] : [mark], leader.startTime)
+  const since = leader.startTime === ended ? undefined : leader.startTime
+  const family = new Family([leader], mark === undefined ? [] : [mark], since)
   const { killed, left } = yield* family.end(steps, mode)
   if (left.length > 0) return yield* new StillAlive({ processes: left.map(({ name, pid }) => ({ pid, name })) })
   return { killed: killed.map(({ name, pid, startTime }) => ({ pid, startTime, name })) } satisfies Report

@@ -250,6 +250,7 @@ export const make = <const Id extends string, E, R, const O extends Options = {}
     return service === undefined ? watched : Context.add(watched, service, running.process)
   })
   const layer = Layer.effectContext(process).pipe(Layer.provide(Child.lasting(layerKept(given))))
+  // What it gives and needs depends on the options, which the compiler cannot follow through their spread.
   return Child.layer<string, any, any, any, any>(id, layer, {
     ...childOptions(given),
     ref,

@@ -125,6 +125,18 @@ describe("killTree", () => {
       }
     }))
 
+  it.live("takes no other group of the same session for the group", () =>
+    Effect.gen(function*() {
+      const mark = markOfTest()
+      const apart = "python3 -c \"import os; os.setpgid(0, 0); os.execvp('sleep', ['sleep', '62'])\""
+      const leader = yield* shell(`${apart} & trap '' TERM; exec sleep 63`, mark)
+      const [one, other] = yield* sleeping(mark, 2)
+      assert.deepStrictEqual([one?.session, one?.group === other?.group], [other?.session, false])
+      const options = { mark, mode: "group", steps: [["SIGTERM", "300 millis"]] } as const
+      const { killed } = yield* KillTree.killTree(ProcessIdentity.of(leader.pid), options)
+      assert.strictEqual(killed.length, 2)
+    }))
+
   it.live("leaves alone what it starts to clear up", () =>
     Effect.gen(function*() {
       const mark = markOfTest()

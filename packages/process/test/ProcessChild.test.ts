@@ -1,7 +1,7 @@
 import { ProcessChild, ProcessExit, ProcessProbe } from "@coppice/process"
 import { assert, describe, it } from "@effect/vitest"
 import { Child, ExitReason, RestartPolicy, SupervisionTree, Supervisor } from "coppice"
-import { Effect, FileSystem, Redacted, Stream } from "effect"
+import { Duration, Effect, FileSystem, Redacted, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 import { createServer, type Server } from "node:net"
 import { expectTypeOf } from "vitest"
@@ -99,6 +99,25 @@ it("is a service to siblings only where it is surely restarted with them", () =>
   assert.throws(
     () => ProcessChild.make("p", command, { ref: ProcRef }),
     "p has a ref of no service: give it a service too"
+  )
+})
+
+it("has as long to stop as its steps take, and five seconds more", () => {
+  const millis = (options: ProcessChild.Options) => {
+    const { shutdown } = ProcessChild.make("p", ChildProcess.make("true"), options)
+    return shutdown === "brutal-kill" ? shutdown : Duration.toMillis(shutdown)
+  }
+  const stop = [["SIGINT", "2 seconds"], ["SIGTERM", "4 seconds"]] as const
+  assert.deepStrictEqual(
+    [
+      millis({}),
+      millis({ stop }),
+      millis({ stop, shutdown: "3 seconds" }),
+      millis({ stop, shutdown: "1 minute" }),
+      millis({ stop, shutdown: "Infinity" }),
+      millis({ stop, shutdown: "brutal-kill" })
+    ],
+    [15_000, 11_000, 8_000, 11_000, Infinity, "brutal-kill"]
   )
 })
 

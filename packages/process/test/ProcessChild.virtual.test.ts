@@ -6,6 +6,8 @@ import { Backoff, Child, RestartPolicy, Supervisor } from "coppice"
 import { Effect, Fiber, Layer, Logger, type Scope } from "effect"
 import { ChildProcess } from "effect/process"
 import { TestClock } from "effect/testing"
+import { spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { Proc } from "./support/children.ts"
 
 const run = <A, E>(
@@ -110,6 +112,25 @@ describe("a process child, under virtual time", () => {
         assert.include(error.message, "did not start within 90000 ms, and was not ready: not yet")
       })
     ))
+
+  it.effect("waits for no clock of the machine, whoever has no environment there", () =>
+    Effect.gen(function*() {
+      // As one has that is just becoming another program.
+      const blank = yield* Effect.acquireRelease(
+        Effect.sync(() => spawn("sleep", ["60"], { env: {}, stdio: "ignore" })),
+        (process) => Effect.sync(() => process.kill("SIGKILL"))
+      )
+      assert.strictEqual(readFileSync(`/proc/${blank.pid}/environ`, "utf8"), "")
+      yield* run(
+        { job: () => Effect.never },
+        Effect.gen(function*() {
+          const app = yield* supervise({})
+          const stopping = yield* Effect.forkChild(app.terminateChild("job"), { startImmediately: true })
+          yield* VirtualTime.settle
+          assert.isDefined(stopping.pollUnsafe())
+        })
+      )
+    }).pipe(Effect.scoped))
 
   it.effect("can be sent signals", () =>
     run(

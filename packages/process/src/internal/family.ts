@@ -29,6 +29,7 @@ export class Family {
   private readonly since: string | undefined
   /** Those that have cleared their environment. */
   private readonly blank = new Set<string>()
+
   /** `since`: nobody who is older bears a mark, and so the environments of nearly all need not be read. */
   constructor(
     leaders: ReadonlyArray<ProcessIdentity.ProcessIdentity>,

@@ -6,6 +6,9 @@ export interface Identity {
   readonly startTime?: string
 }
 
+/** In the place of a start time: no process has it, and so nobody is ever taken for one that has ended. */
+export const ended = "ended"
+
 /** The identity of the process that has this pid now. */
 export const identityOf = (pid: number): Identity => {
   const startTime = platform?.find(pid)?.startTime

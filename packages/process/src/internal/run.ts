@@ -16,7 +16,7 @@ import { ProcessGuard } from "../ProcessGuard.ts"
 import type { Check } from "../ProcessProbe.ts"
 import { UnsupportedPlatform } from "../ProcessTable.ts"
 import { type Port, prepare, type Prepared, withOutputs } from "./command.ts"
-import { signal } from "./identity.ts"
+import { ended, signal } from "./identity.ts"
 import { Kept } from "./kept.ts"
 import { Outputs } from "./outputs.ts"
 import { spawn } from "./spawn.ts"
@@ -105,7 +105,7 @@ const describe = Effect.fnUntraced(function*(handle: ChildProcessHandle, { text 
   const { pid, stdin } = handle
   const found = platform?.find(pid)
   const isOurs = found?.parent === globalThis.process.pid
-  const identity = { pid, startTime: isOurs ? found.startTime : "ended" }
+  const identity = { pid, startTime: isOurs ? found.startTime : ended }
   const process: Process = {
     ...about,
     pid,
