@@ -26,6 +26,7 @@ import type { HandleTypeId } from "./internal/dynamicChild.ts"
 import { makeDynamicHandle, type TypeId } from "./internal/dynamicHandle.ts"
 import { layerOf } from "./internal/layerOf.ts"
 import { restartLimit } from "./internal/restartLimit.ts"
+import { readOnce } from "./internal/specCheck.ts"
 import type { Settings } from "./internal/supervisorCore.ts"
 import type { SupervisionTree } from "./SupervisionTree.ts"
 import type { CallFailed, ChildCount, ChildInfo } from "./Supervisor.ts"
@@ -236,7 +237,7 @@ export const make = <
   Effect.contextWith((context: Context.Context<Scope.Scope>) => {
     const memoMap = Context.getOrUndefined(context, Layer.CurrentMemoMap)
     const scope = Context.get(context, Scope.Scope)
-    const built = Effect.suspend(() => build(name, settingsOf(options), memoMap, scope))
+    const built = build(name, readOnce(name, () => settingsOf(options)), memoMap, scope)
     // Without children at first, no start can fail.
     return Effect.map(Effect.orDie(built), makeDynamicHandle<Args, Builds<C>>)
   })

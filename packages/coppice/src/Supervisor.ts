@@ -29,6 +29,7 @@ import { standsFor } from "./internal/ownLayer.ts"
 import { CurrentParent } from "./internal/parent.ts"
 import { restartLimit } from "./internal/restartLimit.ts"
 import type { AnyLayer, Spec } from "./internal/spec.ts"
+import { readOnce } from "./internal/specCheck.ts"
 import type { SupervisorCore } from "./internal/supervisorCore.ts"
 import type { Settings } from "./internal/supervisorCore.ts"
 import { tell } from "./internal/telling.ts"
@@ -279,8 +280,9 @@ export const make = <
   Effect.contextWith((context: Context.Context<Scope.Scope>) => {
     const scope = Context.get(context, Scope.Scope)
     const dependencies = dependenciesOf(options as AnyOptions)
+    const settings = readOnce(name, () => settingsOf(options as AnyOptions))
     const buildWith = (memoMap: Layer.MemoMap | undefined) =>
-      Effect.map(Effect.suspend(() => build(name, settingsOf(options as AnyOptions), memoMap, scope)), makeHandle)
+      Effect.map(build(name, settings, memoMap, scope), makeHandle)
     if (dependencies === undefined) return buildWith(Context.getOrUndefined(context, Layer.CurrentMemoMap))
     const memoMap = Layer.CurrentMemoMap.forkOrCreate(context)
     return Effect.flatMap(

@@ -60,7 +60,7 @@ const kinds: Record<string, readonly [make: Make, holds: Partial<Counts>]> = {
   "an effect": [(id) => Child.effect(id, Effect.never), { fibers: 1, scopes: 1 }],
   "a make": [(id) => Child.make(id, Effect.succeed(Effect.never)), { fibers: 1, scopes: 1 }],
   "a layer": [(id) => Child.layer(id, db), { scopes: 1 }],
-  "a supervisor": [(id) => Child.supervisor(id, inner), { fibers: 1, scopes: 1 }],
+  "a supervisor": [(id) => Child.supervisor(id, inner), { scopes: 1 }],
   "a task that is done": [(id) => Child.task(id, Effect.void), {}],
   "an effect with a backoff": [
     (id) => Child.effect(id, Effect.never, { backoff: Backoff.fixed("1 second") }),

@@ -6,7 +6,7 @@ import * as Schedule from "effect/Schedule"
 import type { Input } from "../Backoff.ts"
 import type { ExitReason } from "../ExitReason.ts"
 import type { Entry } from "./children.ts"
-import type { Step } from "./ranges.ts"
+import { type Step, wait } from "./steps.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
 /** How far a child is in its backoff. */
@@ -69,12 +69,12 @@ export function* nextDelay(core: SupervisorCore, entry: Entry, reason: ExitReaso
   const uptime = uptimes.get(entry) ?? 0
   let account = accounts.get(entry)
   if (account === undefined || uptime >= resetAfterMillis) {
-    account = { step: yield* Schedule.toStep(backoff), attempt: 0, isClosed: false }
+    account = { step: yield* wait(Schedule.toStep(backoff)), attempt: 0, isClosed: false }
     accounts.set(entry, account)
   }
   const input = { reason, uptime: Duration.millis(uptime), attempt: ++account.attempt }
   const { step } = account
-  const exit = yield* Effect.exit(Effect.suspend(() => step(core.nowMillis(), input)))
+  const exit = yield* wait(Effect.exit(Effect.suspend(() => step(core.nowMillis(), input))))
   if (Exit.isSuccess(exit)) return Duration.toMillis(exit.value[1])
   if (!exit.cause.reasons.every(Pull.isDoneFailure)) core.report.backoffFailed(entry, exit.cause)
   return "exhausted"

@@ -5,48 +5,42 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type { ChildStartFailed } from "../SupervisorError.ts"
-import { run } from "./loop.ts"
+import { live } from "./loop.ts"
 import { registerMetrics } from "./metrics.ts"
 import { Surroundings } from "./ownLayer.ts"
 import type { AnyLayer } from "./spec.ts"
-import { checkSettings } from "./specCheck.ts"
 import { type Settings, SupervisorCore } from "./supervisorCore.ts"
 
 /**
  * Builds a supervisor in a scope and waits until it is up (rule S2). Closing the scope stops it, and so does interrupting
- * the build. Its loop is nobody's child: only a stop order ends it. `self` is the supervisor's own service, for its
- * children.
+ * the build. `self` is the supervisor's own service, for its children.
  */
 export const build = (
   name: string,
-  settings: Settings,
+  settings: () => Settings | Error,
   memoMap: Layer.MemoMap | undefined,
   scope: Scope.Scope,
   own?: AnyLayer,
   self?: (core: SupervisorCore) => Context.Context<never>
 ): Effect.Effect<SupervisorCore, ChildStartFailed> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.withFiber((fiber) => {
-      const invalid = checkSettings(name, settings)
-      if (invalid !== undefined) return Effect.die(invalid)
-      const context = Context.omit(Scope.Scope)(fiber.context as Context.Context<Scope.Scope>)
+    Effect.withFiber(({ context }) => {
+      const sound = settings()
+      if (sound instanceof Error) return Effect.die(sound)
       // In a scope of its own: a build that fails leaves nothing behind in a scope that goes on.
       const life = Scope.forkUnsafe(scope)
-      let core: SupervisorCore | undefined
-      let removeMetrics: (() => void) | undefined
+      if (life.state._tag === "Closed") return Effect.interrupt
+      const core = new SupervisorCore(name, sound, context, new Surroundings(memoMap, own), self)
+      const removeMetrics = core.tally === undefined ? undefined : registerMetrics(core, core.tally)
       const begin = Effect.suspend(() => {
-        // Closed before, or while this fiber had to give way. From here to its start nobody else has a turn.
-        if (life.state._tag === "Closed") return Effect.interrupt
-        core = new SupervisorCore(name, settings, context, new Surroundings(memoMap, own), self)
-        if (core.tally !== undefined) removeMetrics = registerMetrics(core, core.tally)
-        Effect.runForkWith(context)(run(core))
+        core.begin(live(core))
         // Most are up at once.
         if (core.status === "running") return Effect.succeed(core)
         const isUp = Effect.as(restore(Deferred.await(core.started)), core)
         return Effect.onError(isUp, () => Scope.close(life, Exit.void))
       })
-      const stop = Effect.suspend(() => core === undefined ? Effect.void : end(core, removeMetrics))
-      return Effect.andThen(Scope.addFinalizer(life, stop), begin)
+      // Whoever closes the scope in between has ordered it to stop before it begins.
+      return Effect.andThen(Scope.addFinalizer(life, end(core, removeMetrics)), begin)
     })
   )
 

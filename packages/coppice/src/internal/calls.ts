@@ -1,6 +1,5 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
@@ -22,11 +21,12 @@ import { type ChildState, Entry } from "./children.ts"
 import type { Incarnation, InnerCall } from "./incarnation.ts"
 import { endForGood } from "./keeping.ts"
 import { CurrentParent, CurrentStart } from "./parent.ts"
-import { type StartFailure, startOne, type Step, stopOne } from "./ranges.ts"
+import { type StartFailure, startOne, stopOne } from "./ranges.ts"
 import { giveUpRef } from "./refs.ts"
 import type { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
-import type { CallMessage, SupervisorCore } from "./supervisorCore.ts"
+import { fail, type Step } from "./steps.ts"
+import type { SupervisorCore } from "./supervisorCore.ts"
 
 /** A call that cannot be answered: the supervisor has ended, or waits for the caller. */
 export type CallFailed = SupervisorDown | CallFromWithin
@@ -73,7 +73,7 @@ export interface Listed<A> {
  */
 export const call = <A, E>(
   core: SupervisorCore,
-  operation: () => Effect.fn.Return<A, E>
+  operation: () => Step<A, E>
 ): Effect.Effect<A, E | CallFailed> =>
   // One operation: the caller may be made to yield between any two.
   Effect.callback<A, E | CallFailed>((resume) => {
@@ -85,53 +85,14 @@ export const call = <A, E>(
     if (core.hasEnded) return resume(Effect.fail(new SupervisorDown({ path })))
     if (around.length > 0) return callFromInside(core, operation, around, resume)
     const answer = (answer: Effect.Effect<A, E | CallFailed>) => core.report.guard(() => resume(answer))
-    const refuse = () => answer(Effect.fail(new SupervisorDown({ path })))
-    const goOn = (operation: () => Effect.fn.Return<A, E>): CallMessage => ({
-      _tag: "Call",
-      run: Effect.map(Effect.exit(Effect.gen(operation)), answer),
-      refuse
-    })
-    // Most calls are over at once: nobody has to be woken for them.
-    const isDone = core.mailbox.inPlace(() => {
-      const begun = begin(operation)
-      if (begun._tag === "Begun") return goOn(begun.rest)
-      answer(begun)
-      return undefined
-    })
-    if (!isDone) core.mailbox.post(goOn(operation))
+    core.post({ _tag: "Call", operation, answer, refuse: () => answer(Effect.fail(new SupervisorDown({ path }))) })
     return undefined
   })
-
-/** An operation that has done what it does at once, and goes on with the rest. */
-interface Begun<A, E> {
-  readonly _tag: "Begun"
-  readonly rest: () => Effect.fn.Return<A, E>
-}
-
-// What is done before the first effect that the operation waits for.
-const begin = <A, E>(operation: () => Effect.fn.Return<A, E>): Exit.Exit<A> | Begun<A, E> => {
-  try {
-    const steps = operation()
-    const first = steps.next()
-    return first.done === true ? Exit.succeed(first.value) : { _tag: "Begun", rest: () => goOnFrom(steps, first) }
-  } catch (thrown) {
-    return Exit.die(thrown)
-  }
-}
-
-function* goOnFrom<A, E>(
-  steps: Effect.fn.Return<A, E>,
-  first: IteratorResult<Effect.Effect<any, E>, A>
-): Effect.fn.Return<A, E> {
-  let step = first
-  while (step.done !== true) step = steps.next(yield step.value)
-  return step.value
-}
 
 /** A call of somebody inside a child is refused when the supervisor comes to wait for that child. */
 const callFromInside = <A, E>(
   core: SupervisorCore,
-  operation: () => Effect.fn.Return<A, E>,
+  operation: () => Step<A, E>,
   around: ReadonlyArray<Incarnation>,
   resume: (answer: Effect.Effect<A, E | CallFailed>) => void
 ): Effect.Effect<void> => {
@@ -143,13 +104,16 @@ const callFromInside = <A, E>(
     core.report.guard(() => resume(answer))
   }
   const forget = noteInside(around, (during) => answer(Effect.fail(new CallFromWithin({ path, during }))))
-  core.mailbox.post({
+  core.post({
     _tag: "Call",
-    run: Effect.suspend(() => isAnswered ? Effect.void : Effect.map(Effect.exit(Effect.gen(operation)), answer)),
+    operation: () => isAnswered ? nothing() : operation(),
+    answer,
     refuse: () => answer(Effect.fail(new SupervisorDown({ path })))
   })
   return Effect.sync(forget)
 }
+
+function* nothing(): Step {}
 
 // So that the call can be refused when one of the incarnations in which the caller is comes to be stopped. Answers what
 // takes that back.
@@ -178,7 +142,7 @@ const waitingFor = (
 }
 
 function* find(core: SupervisorCore, id: string): Step<Entry, ChildNotFound> {
-  return core.children.get(id) ?? (yield* new ChildNotFound({ path: core.path, id }))
+  return core.children.get(id) ?? (yield* fail(new ChildNotFound({ path: core.path, id })))
 }
 
 /** The entry, provided it is down. */
@@ -188,19 +152,18 @@ function* findDown(
 ): Step<Entry, NotDown> {
   const entry = yield* find(core, id)
   if (entry.isDown) return entry
-  return yield* entry.state === "restarting"
-    ? new ChildRestarting({ path: core.path, id })
-    : new ChildRunning({ path: core.path, id })
+  const about = { path: core.path, id }
+  return yield* fail(entry.state === "restarting" ? new ChildRestarting(about) : new ChildRunning(about))
 }
 
 function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartFailed | SupervisorDown> {
-  if (core.stopOrdered) return yield* new SupervisorDown({ path: core.path })
+  if (core.stopOrdered) return yield* fail(new SupervisorDown({ path: core.path }))
   forgetAccount(core, entry)
   core.tally?.forget(entry)
   const outcome = yield* startOne(core, entry)
   const error = startError(core, entry, outcome)
   if (error?._tag === "ChildStartFailed") giveUpRef(core, entry)
-  if (error !== undefined) return yield* error
+  if (error !== undefined) return yield* fail(error)
   return {
     id: entry.spec.id,
     path: entry.path,
@@ -223,29 +186,34 @@ export const startError = (
 
 const notFromOutside = "its supervisor is dynamic, and makes its children itself: start it with the startChild of that"
 
-/** Rules C1–C4: what is wrong with the spec is said before the id is looked up. */
+/** Rules C1–C4. */
 export const startChild = (core: SupervisorCore, spec: Spec) =>
   Effect.withFiber((fiber) => {
     const supplied = suppliedBy(fiber.context)
-    return call(core, function*(): Step<Handle, StartChildError> {
-      const { path } = core
-      const { id } = spec
-      const invalid = checkChild(path, spec, core.settings.autoShutdown)
-      if (invalid !== undefined) return yield* invalid
-      if (core.dynamic !== undefined) return yield* new InvalidChild({ path, id, problem: notFromOutside })
-      const listed = core.children.get(id)
-      if (listed?.state === "running") {
-        return yield* new ChildAlreadyStarted({ path, id, incarnation: listed.number })
-      }
-      if (listed !== undefined) return yield* new ChildAlreadyPresent({ path, id })
-      const entry = new Entry(core.pathBelow, spec, supplied)
-      core.children.append(entry)
-      const started = yield* Effect.result(Effect.gen(() => startNow(core, entry)))
-      if (started._tag === "Success") return started.success
-      core.forget(entry)
-      return yield* started.failure
-    })
+    return call(core, () => add(core, spec, supplied))
   })
+
+// What is wrong with the spec is said before the id is looked up.
+function* add(core: SupervisorCore, spec: Spec, supplied: Context.Context<never>): Step<Handle, StartChildError> {
+  const { path } = core
+  const { id } = spec
+  const invalid = checkChild(path, spec, core.settings.autoShutdown)
+  if (invalid !== undefined) return yield* fail(invalid)
+  if (core.dynamic !== undefined) return yield* fail(new InvalidChild({ path, id, problem: notFromOutside }))
+  const listed = core.children.get(id)
+  if (listed?.state === "running") {
+    return yield* fail(new ChildAlreadyStarted({ path, id, incarnation: listed.number }))
+  }
+  if (listed !== undefined) return yield* fail(new ChildAlreadyPresent({ path, id }))
+  const entry = new Entry(core.pathBelow, spec, supplied)
+  core.children.append(entry)
+  try {
+    return yield* startNow(core, entry)
+  } catch (thrown) {
+    core.forget(entry)
+    throw thrown
+  }
+}
 
 // All that the caller has, but for what says where the caller is.
 const suppliedBy = (caller: Context.Context<never>): Context.Context<never> =>
@@ -254,64 +222,75 @@ const suppliedBy = (caller: Context.Context<never>): Context.Context<never> =>
   ) as Context.Context<never>
 
 /** Rules C1, C5. */
-export const terminateChild = (core: SupervisorCore, id: string) =>
-  call(core, function*(): Step<void, ChildNotFound> {
-    yield* terminate(core, yield* find(core, id))
-  })
+export const terminateChild = (core: SupervisorCore, id: string) => call(core, () => terminateById(core, id))
+
+function* terminateById(core: SupervisorCore, id: string): Step<void, ChildNotFound> {
+  yield* terminate(core, yield* find(core, id))
+}
 
 /** Stops one child for good. */
 export function* terminate(core: SupervisorCore, entry: Entry): Step {
   const cancelled = entry.retry !== undefined
   const ending = stopOne(core, entry)
-  if (ending !== undefined) yield* ending
+  if (ending !== undefined) yield ending
   endForGood(core, entry)
   // A retry would have started the later ones of a group as well.
   if (cancelled) { for (const other of core.children) if (other.isDown) giveUpRef(core, other) }
 }
 
 /** Rules C1, C6, C7. */
-export const restartChild = (core: SupervisorCore, id: string) =>
-  call(core, function*(): Step<Handle, NotDown | ChildStartFailed | SupervisorDown> {
-    return yield* startNow(core, yield* findDown(core, id))
-  })
+export const restartChild = (core: SupervisorCore, id: string) => call(core, () => restartById(core, id))
+
+function* restartById(core: SupervisorCore, id: string): Step<Handle, NotDown | ChildStartFailed | SupervisorDown> {
+  return yield* startNow(core, yield* findDown(core, id))
+}
 
 /** Rule C1. */
-export const deleteChild = (core: SupervisorCore, id: string) =>
-  call(core, function*(): Step<void, NotDown> {
-    const entry = yield* findDown(core, id)
-    giveUpRef(core, entry)
-    core.forget(entry)
-  })
+export const deleteChild = (core: SupervisorCore, id: string) => call(core, () => deleteById(core, id))
+
+function* deleteById(core: SupervisorCore, id: string): Step<void, NotDown> {
+  const entry = yield* findDown(core, id)
+  giveUpRef(core, entry)
+  core.forget(entry)
+}
 
 /** Rule C1. */
-export const getChildSpec = (core: SupervisorCore, id: string) =>
-  call(core, function*(): Step<Spec, ChildNotFound> {
-    return (yield* find(core, id)).spec
-  })
+export const getChildSpec = (core: SupervisorCore, id: string) => call(core, () => specById(core, id))
 
-/** Rule C9: newest first. */
+function* specById(core: SupervisorCore, id: string): Step<Spec, ChildNotFound> {
+  return (yield* find(core, id)).spec
+}
+
+/** Rule C9. */
 export const whichChildren = <A>(core: SupervisorCore, handleOf: (supervisor: SupervisorCore) => A) =>
-  call(core, function*(): Step<ReadonlyArray<Listed<A>>> {
-    const listed: Array<Listed<A>> = []
-    for (let entry = core.children.last; entry !== undefined; entry = entry.previous) {
-      const { incarnation, number, path, spec, state } = entry
-      const supervisors = incarnation?.hasSupervisor === true ? Array.from(incarnation.supervisors, handleOf) : []
-      listed.push({ id: spec.id, path, type: spec.type, state, incarnation: number, supervisors })
-    }
-    return listed
-  })
+  call(core, () => listChildren(core, handleOf))
+
+// The newest first.
+function* listChildren<A>(
+  core: SupervisorCore,
+  handleOf: (supervisor: SupervisorCore) => A
+): Step<ReadonlyArray<Listed<A>>> {
+  const listed: Array<Listed<A>> = []
+  for (let entry = core.children.last; entry !== undefined; entry = entry.previous) {
+    const { incarnation, number, path, spec, state } = entry
+    const supervisors = incarnation?.hasSupervisor === true ? Array.from(incarnation.supervisors, handleOf) : []
+    listed.push({ id: spec.id, path, type: spec.type, state, incarnation: number, supervisors })
+  }
+  return listed
+}
 
 /** Rule C10. */
-export const countChildren = (core: SupervisorCore) =>
-  call(core, function*(): Step<Counted> {
-    let active = 0
-    let supervisors = 0
-    for (const { spec, state } of core.children) {
-      if (state === "running") active++
-      if (spec.type === "supervisor") supervisors++
-    }
-    return { specs: core.children.size, active, supervisors, workers: core.children.size - supervisors }
-  })
+export const countChildren = (core: SupervisorCore) => call(core, () => count(core))
+
+function* count({ children }: SupervisorCore): Step<Counted> {
+  let active = 0
+  let supervisors = 0
+  for (const { spec, state } of children) {
+    if (state === "running") active++
+    if (spec.type === "supervisor") supervisors++
+  }
+  return { specs: children.size, active, supervisors, workers: children.size - supervisors }
+}
 
 /** A signal, not a call: it does not wait for what the supervisor is doing, and does nothing to a child that is down. */
 export const exitChild = (

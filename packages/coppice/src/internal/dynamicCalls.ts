@@ -13,10 +13,11 @@ import { Entry } from "./children.ts"
 import type { DynamicCore } from "./dynamic.ts"
 import { DynamicChild, terminateChild } from "./dynamicChild.ts"
 import { endForGood } from "./keeping.ts"
-import { startOne, type Step } from "./ranges.ts"
+import { startOne } from "./ranges.ts"
 import { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
 import { spend } from "./spend.ts"
+import { fail, interrupt, type Step } from "./steps.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
 type StartArguments = ReadonlyArray<unknown>
@@ -61,22 +62,27 @@ export const ensureChild = (
 ): Effect.Effect<DynamicChild, Exclude<StartError, ChildAlreadyStarted> | CallFailed> =>
   core.dynamic.settings.key === undefined
     ? Effect.die(new TypeError(`${core.path}: ensureChild is for a supervisor with the option "key"`))
-    : call(core, function*(): Step<DynamicChild, Exclude<StartError, ChildAlreadyStarted>> {
-      const id = idOf(core, args)
-      const listed = core.children.get(id)
-      if (listed === undefined) return yield* startNew(core, new Order(args), id)
-      if (listed.state === "running") return new DynamicChild(core, listed)
-      return yield* new ChildRestarting({ path: core.path, id })
-    })
+    : call(core, () => ensure(core, args))
+
+function* ensure(
+  core: DynamicCore,
+  args: StartArguments
+): Step<DynamicChild, Exclude<StartError, ChildAlreadyStarted>> {
+  const id = idOf(core, args)
+  const listed = core.children.get(id)
+  if (listed === undefined) return yield* startNew(core, new Order(args), id)
+  if (listed.state === "running") return new DynamicChild(core, listed)
+  return yield* fail(new ChildRestarting({ path: core.path, id }))
+}
 
 const idOf = ({ dynamic }: DynamicCore, args: StartArguments): string =>
   dynamic.settings.key === undefined ? dynamic.nextId() : dynamic.settings.key(...args)
 
 function* alreadyThere(core: SupervisorCore, { number, spec, state }: Entry) {
   const about = { path: core.path, id: spec.id }
-  return yield* state === "running"
-    ? new ChildAlreadyStarted({ ...about, incarnation: number })
-    : new ChildRestarting(about)
+  return yield* fail(
+    state === "running" ? new ChildAlreadyStarted({ ...about, incarnation: number }) : new ChildRestarting(about)
+  )
 }
 
 function* startNew(
@@ -86,14 +92,14 @@ function* startNew(
 ): Step<DynamicChild, MaxChildrenReached | InvalidChild | ChildStartFailed | SupervisorDown> {
   const { path } = core
   const { child, maxChildren } = core.dynamic.settings
-  if (core.children.size >= maxChildren) return yield* new MaxChildrenReached({ path, maxChildren })
+  if (core.children.size >= maxChildren) return yield* fail(new MaxChildrenReached({ path, maxChildren }))
   const made = child(...order.args)
   if (!(made instanceof Spec)) throw new TypeError(`${path}: children are made with Child.effect, .layer and so on`)
   const spec = made.withId(id)
   const invalid = spec.significant
     ? new InvalidChild({ path, id, problem: neverSignificant })
     : checkChild(path, spec, "never")
-  if (invalid !== undefined) return yield* invalid
+  if (invalid !== undefined) return yield* fail(invalid)
   const entry = new Entry(core.pathBelow, spec)
   order.entry = entry
   core.children.append(entry)
@@ -101,7 +107,7 @@ function* startNew(
   const error = startError(core, entry, outcome)
   if (error !== undefined) {
     endForGood(core, entry)
-    return yield* error
+    return yield* fail(error)
   }
   if (spec.restart === "temporary") spend(spec)
   return new DynamicChild(core, entry, outcome === "ignored")
@@ -113,9 +119,7 @@ const neverSignificant = "a dynamic supervisor does not shut itself down, so tha
 export const runChild = (core: DynamicCore, args: StartArguments): Effect.Effect<ExitReason, StartError | CallFailed> =>
   Effect.suspend(() => {
     const order = new Order(args)
-    const started = call(core, function*(): Step<DynamicChild, StartError> {
-      return order.isOff ? yield* Effect.interrupt : yield* perform(core, order)
-    })
+    const started = call(core, () => order.isOff ? interrupt() : perform(core, order))
     const ended = Effect.flatMap(started, (child) => child.await)
     return Effect.onInterrupt(ended, () => callOff(core, order))
   })
@@ -133,9 +137,10 @@ const callOff = (core: DynamicCore, order: Order): Effect.Effect<void> =>
       // The supervisor waits for the caller: it comes to this when the caller is gone.
       CallFromWithin: () =>
         Effect.sync(() =>
-          core.mailbox.post({
+          core.post({
             _tag: "Call",
-            run: Effect.gen(() => terminate(core, entry)),
+            operation: () => terminate(core, entry),
+            answer: () => {},
             refuse: () => {}
           })
         )

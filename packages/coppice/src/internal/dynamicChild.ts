@@ -7,9 +7,9 @@ import { type ChildDown, ChildNotFound, type ChildUnavailable } from "../Supervi
 import { call, type CallFailed, terminate } from "./calls.ts"
 import type { Entry } from "./children.ts"
 import type { DynamicCore } from "./dynamic.ts"
-import type { Step } from "./ranges.ts"
 import { fillRef, giveUpRef, refsOf } from "./refs.ts"
 import { defaultPatience, RefState } from "./refState.ts"
+import { fail, type Step } from "./steps.ts"
 
 /** The key of a handle. */
 export const HandleTypeId = "~coppice/DynamicSupervisor/ChildHandle"
@@ -66,21 +66,21 @@ export class DynamicChild {
 const isListed = (core: DynamicCore, entry: Entry): boolean => core.children.get(entry.spec.id) === entry
 
 /** The child of that id that is alive, or that of a handle, whether it is or not. */
-export function* find(core: DynamicCore, child: string | DynamicChild): Step<Entry, ChildNotFound> {
-  if (typeof child !== "string" && child.core === core) return child.entry
-  const id = typeof child === "string" ? child : child.id
-  const entry = typeof child === "string" ? core.children.get(id) : undefined
-  return entry ?? (yield* new ChildNotFound({ path: core.path, id }))
+export const find = (core: DynamicCore, child: string | DynamicChild): Entry | ChildNotFound => {
+  if (typeof child === "string") return core.children.get(child) ?? new ChildNotFound({ path: core.path, id: child })
+  return child.core === core ? child.entry : new ChildNotFound({ path: core.path, id: child.id })
 }
 
 /** Rules D7, EL11: to stop what has ended already is no mistake, to stop what never was a child here is one. */
 export const terminateChild = (
   core: DynamicCore,
   child: string | DynamicChild
-): Effect.Effect<void, ChildNotFound | CallFailed> =>
-  call(core, function*(): Step<void, ChildNotFound> {
-    yield* terminate(core, yield* find(core, child))
-  })
+): Effect.Effect<void, ChildNotFound | CallFailed> => call(core, () => terminateOne(core, child))
+
+function* terminateOne(core: DynamicCore, child: string | DynamicChild): Step<void, ChildNotFound> {
+  const entry = find(core, child)
+  yield* entry instanceof ChildNotFound ? fail(entry) : terminate(core, entry)
+}
 
 /** Whatever a child has built is what its own ref gives. */
 const Built = Context.Reference<undefined>("coppice/internal/dynamicChild/Built", { defaultValue: () => undefined })

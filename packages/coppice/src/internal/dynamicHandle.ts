@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { ChildHandle, DynamicSupervisor } from "../DynamicSupervisor.ts"
-import { SupervisorDown } from "../SupervisorError.ts"
+import { ChildNotFound, SupervisorDown } from "../SupervisorError.ts"
+import type { Entry } from "./children.ts"
 import type { DynamicCore } from "./dynamic.ts"
 import { ensureChild, runChild, startChild } from "./dynamicCalls.ts"
 import { type DynamicChild, find, terminateChild, useEntry } from "./dynamicChild.ts"
@@ -12,6 +13,16 @@ export const TypeId = "~coppice/DynamicSupervisor"
 
 // Every handle is made here, or is none of this supervisor's.
 const own = (child: string | ChildHandle) => child as unknown as string | DynamicChild
+
+const withChild = <A, E, R>(
+  core: DynamicCore,
+  child: string | ChildHandle,
+  f: (entry: Entry) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | ChildNotFound, R> =>
+  Effect.suspend((): Effect.Effect<A, E | ChildNotFound, R> => {
+    const entry = find(core, own(child))
+    return entry instanceof ChildNotFound ? Effect.fail(entry) : f(entry)
+  })
 
 /** What users hold of a dynamic supervisor. */
 export const makeDynamicHandle = <Args extends ReadonlyArray<any>, Services>(
@@ -26,13 +37,12 @@ export const makeDynamicHandle = <Args extends ReadonlyArray<any>, Services>(
     ensureChild: (...args) => ensureChild(core, args),
     run: (...args) => runChild(core, args),
     terminateChild: (child) => terminateChild(core, own(child)),
-    useChild: (child, f, options) =>
-      Effect.flatMap(Effect.gen(() => find(core, own(child))), (entry) => useEntry(core, entry, f, options)),
-    exitChild: Effect.fnUntraced(function*(child, reason) {
-      if (core.hasEnded) return yield* new SupervisorDown({ path })
-      const { incarnation } = yield* find(core, own(child))
-      incarnation?.end(reason)
-    }),
+    useChild: (child, f, options) => withChild(core, child, (entry) => useEntry(core, entry, f, options)),
+    exitChild: (child, reason) =>
+      Effect.suspend((): Effect.Effect<void, ChildNotFound | SupervisorDown> => {
+        if (core.hasEnded) return Effect.fail(new SupervisorDown({ path }))
+        return withChild(core, child, ({ incarnation }) => Effect.sync(() => void incarnation?.end(reason)))
+      }),
     whichChildren,
     countChildren,
     await: awaitEnd,

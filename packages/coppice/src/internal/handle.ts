@@ -1,6 +1,8 @@
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import type { RestartIntensityExceeded } from "../ExitReason.ts"
 import type { Supervisor } from "../Supervisor.ts"
 import type { SupervisorEvent } from "../SupervisorEvent.ts"
 import * as calls from "./calls.ts"
@@ -26,21 +28,30 @@ export const makeHandle = (core: SupervisorCore): Supervisor<string> => ({
   restartChild: (child) => calls.restartChild(core, idOf(child)),
   deleteChild: (child) => calls.deleteChild(core, idOf(child)),
   getChildSpec: (child) => calls.getChildSpec(core, idOf(child)) as any,
-  whichChildren: calls.whichChildren(core, makeHandle),
-  countChildren: calls.countChildren(core),
+  whichChildren: Effect.suspend(() => calls.whichChildren(core, makeHandle)),
+  countChildren: Effect.suspend(() => calls.countChildren(core)),
   exitChild: (child, reason) => calls.exitChild(core, idOf(child), reason),
-  await: Effect.flatMap(
+  await: Effect.suspend(() => end(core)),
+  tree: Effect.sync(() => supervisorNode(core)),
+  events: Stream.callback<SupervisorEvent>((queue) => hear(core, queue), {
+    bufferSize: eventBuffer,
+    strategy: "sliding"
+  })
+})
+
+const end = (core: SupervisorCore): Effect.Effect<void, RestartIntensityExceeded> =>
+  Effect.flatMap(
     Effect.flatten(core.ended.await),
     (reason) => reason._tag === "GaveUp" ? Effect.fail(reason.error) : Effect.void
-  ),
-  tree: Effect.sync(() => supervisorNode(core)),
-  events: Stream.callback<SupervisorEvent>((queue) =>
-    Effect.gen(function*() {
-      yield* listen(core.events, queue)
-      yield* core.ended.await
-      yield* Queue.end(queue)
-    }), { bufferSize: eventBuffer, strategy: "sliding" })
-})
+  )
+
+const hear = Effect.fnUntraced(
+  function*(core: SupervisorCore, queue: Queue.Queue<SupervisorEvent, Cause.Done>) {
+    yield* listen(core.events, queue)
+    yield* core.ended.await
+    yield* Queue.end(queue)
+  }
+)
 
 /** Fills a queue with the events of a supervisor and all below it, for as long as the scope is open. */
 export const listen = (hub: EventHub, queue: Queue.Enqueue<SupervisorEvent>) =>

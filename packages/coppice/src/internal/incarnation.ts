@@ -179,7 +179,7 @@ export class Incarnation implements Parent {
       return true
     }
     noteEnd(this.supervisor, this.entry)
-    this.supervisor.mailbox.post({ _tag: "Exit", incarnation: this, reason })
+    this.supervisor.post({ _tag: "Exit", incarnation: this, reason })
     return true
   }
 

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type { Entry } from "./children.ts"
-import type { Step } from "./ranges.ts"
+import type { Step } from "./steps.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
 /** What one child has built to last, by the layers, and what it lives in. */
@@ -67,9 +67,9 @@ export class Lasting {
 
   /** The supervisor ends: all of it, that of the latest first. */
   *releaseAll(): Step {
-    for (const [entry, kept] of Array.from(this.byEntry).toReversed()) yield* this.close(entry, kept)
+    for (const [entry, kept] of Array.from(this.byEntry).toReversed()) yield this.close(entry, kept)
     this.byEntry.clear()
-    yield* Fiber.awaitAll(this.closing)
+    yield Fiber.awaitAll(this.closing)
   }
 
   // In a fiber of its own, so that whoever waits for it can stop waiting: for no longer than for the child itself.

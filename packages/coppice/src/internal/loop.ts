@@ -8,13 +8,14 @@ import type { Verdict } from "../SupervisorEvent.ts"
 import { closeAccount, nextDelay } from "./backoff.ts"
 import type { Entry, Retry } from "./children.ts"
 import { endForGood, keepOrForget, withoutKeeping } from "./keeping.ts"
-import { type StartFailure, startFrom, startOne, type Step, stopDownTo } from "./ranges.ts"
+import { type StartFailure, startFrom, startOne, stopDownTo } from "./ranges.ts"
 import { leaveRefs } from "./refs.ts"
 import type { RestartKind } from "./restartWindow.ts"
+import { asleep, causeOf, type Step } from "./steps.ts"
 import { stopAll } from "./stopAll.ts"
 import { end } from "./stopping.ts"
 import { firstAffected } from "./strategy.ts"
-import type { ExitMessage, SupervisorCore } from "./supervisorCore.ts"
+import type { CallMessage, ExitMessage, Message, SupervisorCore } from "./supervisorCore.ts"
 import { endsSupervisor, judge } from "./verdict.ts"
 import { withoutStack } from "./withoutStack.ts"
 
@@ -25,43 +26,67 @@ const fairness = 256
  * A supervisor's life: it starts its children, handles one message at a time, and ends once, by a stop order, by giving
  * up or by automatic shutdown.
  */
-export const run = (core: SupervisorCore): Effect.Effect<void> =>
-  Effect.catchCause(Effect.gen(() => live(core)), (cause) => lastResort(core, cause))
-
-function* live(core: SupervisorCore): Step {
-  if (!(yield* startAll(core))) return
-  let handled = 0
-  while (true) {
-    if (core.stopOrdered) return yield* finish(core, shutdown())
-    const message = core.mailbox.take()
-    if (message === undefined) {
-      yield* core.mailbox.woken
-      continue
+export function* live(core: SupervisorCore): Step {
+  try {
+    if (!(yield* startAll(core))) return
+    let handled = 0
+    while (true) {
+      if (core.stopOrdered) return yield* finish(core, shutdown())
+      const message = core.mailbox.take()
+      if (message === undefined) {
+        handled = 0
+        yield asleep
+        continue
+      }
+      if (++handled % fairness === 0) yield Effect.yieldNow
+      const reason = yield* handle(core, message)
+      if (reason !== undefined) return yield* finish(core, reason)
     }
-    if (++handled % fairness === 0) yield* Effect.yieldNow
-    if (message._tag === "Call") {
-      yield* message.run
-      continue
-    }
-    const reason = message._tag === "Exit" ? yield* handleExit(core, message) : yield* handleRetry(core, message)
-    if (reason !== undefined) return yield* finish(core, reason)
+  } catch (thrown) {
+    yield* lastResort(core, causeOf(thrown))
   }
 }
 
+const handle = (core: SupervisorCore, message: Message): Step<ExitReason | undefined> => {
+  switch (message._tag) {
+    case "Exit":
+      return handleExit(core, message)
+    case "Retry":
+      return handleRetry(core, message)
+    case "Call":
+      return handleCall(message)
+  }
+}
+
+// What goes wrong is the caller's.
+function* handleCall({ answer, operation }: CallMessage): Step<undefined> {
+  let exit: Exit.Exit<unknown, unknown>
+  try {
+    exit = Exit.succeed(yield* operation() as Step<unknown>)
+  } catch (thrown) {
+    exit = Exit.failCause(causeOf(thrown))
+  }
+  answer(exit)
+}
+
 // A defect of ours must not leave anybody waiting for ever.
-const lastResort = Effect.fnUntraced(function*(core: SupervisorCore, cause: Cause.Cause<never>): Step {
+function* lastResort(core: SupervisorCore, cause: Cause.Cause<never>): Step {
   const wasUp = core.status !== "starting"
   core.report.loopDied(cause)
   core.stopOrdered = true
   core.status = "stopping"
   leaveRefs(core)
-  yield* Effect.exit(Effect.gen(() => stopAll(core)))
+  try {
+    yield* stopAll(core)
+  } catch (thrown) {
+    core.report.loopDied(causeOf(thrown))
+  }
   core.status = "failed"
   refuseCalls(core)
   core.report.guard(() => Deferred.doneUnsafe(core.started, Exit.failCause(cause)))
   core.report.guard(() => core.ended.tell(Exit.failCause(cause)))
   if (wasUp) core.parent?.ended(core, { _tag: "Defect", defect: Cause.squash(cause), cause })
-})
+}
 
 // The initial start (rules S1–S4). False: the supervisor has ended.
 function* startAll(core: SupervisorCore): Step<boolean> {
@@ -105,7 +130,7 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
   if (verdict === "restart") core.tally?.down(entry, core.monotonicMillis())
   const ending = end(incarnation, reason._tag === "Killed")
   if (ending !== undefined) {
-    yield* ending
+    yield ending
     if (decision === "restart") core.window.restamp(core.monotonicMillis())
   }
   entry.down("stopped")
@@ -197,7 +222,7 @@ function* waitToRestart(core: SupervisorCore, entry: Entry, reason: ExitReason, 
     })
   }
   core.report.backingOff(entry, reason, delayMillis)
-  const post = Effect.delay(Effect.sync(() => core.mailbox.post(retry)), delayMillis)
+  const post = Effect.delay(Effect.sync(() => core.post(retry)), delayMillis)
   const retry: Retry = {
     _tag: "Retry",
     entry,
@@ -272,7 +297,7 @@ function* afterStart(core: SupervisorCore, failed: StartFailure): Step<ExitReaso
   const retry: Retry = { _tag: "Retry", entry, reason, timer: undefined, dueAtMillis: 0 }
   entry.state = "restarting"
   entry.retry = retry
-  core.mailbox.post(retry)
+  core.post(retry)
   return
 }
 

@@ -20,6 +20,7 @@ export class Outcome<A> {
 
   /** Waits for it. */
   get await(): Effect.Effect<A> {
+    if (this.told !== undefined) return Effect.succeed(this.told)
     return Effect.callback<A>((resume) => {
       if (this.told !== undefined) return resume(Effect.succeed(this.told))
       const wake = (outcome: A) => resume(Effect.succeed(outcome))

@@ -3,12 +3,10 @@ import { type ExitReason, killed, shutdown } from "../ExitReason.ts"
 import { isGivenUp } from "./backoff.ts"
 import type { Entry } from "./children.ts"
 import { endForGood } from "./keeping.ts"
-import { start } from "./starting.ts"
+import { start, type StartOutcome } from "./starting.ts"
+import type { Step } from "./steps.ts"
 import { end } from "./stopping.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
-
-/** An operation of the loop. */
-export type Step<A = void, E = never> = Effect.fn.Return<A, E>
 
 /** The child whose start failed, and why. */
 export interface StartFailure {
@@ -27,12 +25,12 @@ export function* startOne(
   entry: Entry
 ): Step<StartFailure | "ignored" | "aborted" | undefined> {
   const starting = start(core, entry)
-  const outcome = Effect.isEffect(starting) ? yield* starting : starting
+  const outcome: StartOutcome = Effect.isEffect(starting) ? yield starting : starting
   if (outcome === "started") return
   const incarnation = entry.incarnation!
   entry.state = "stopping"
   const ending = end(incarnation)
-  if (ending !== undefined) yield* ending
+  if (ending !== undefined) yield ending
   entry.down(typeof outcome === "object" ? "failed" : "stopped")
   if (outcome === "aborted") {
     // It has been said to have started, and was still to become ready.
@@ -79,7 +77,7 @@ export function* stopDownTo(core: SupervisorCore, first: Entry | undefined, forg
   for (let entry = core.children.last; entry !== undefined;) {
     const previous: Entry | undefined = entry === first ? undefined : entry.previous
     const ending = stopOne(core, entry)
-    if (ending !== undefined) yield* ending
+    if (ending !== undefined) yield ending
     if (forgetTemporary && entry.spec.restart === "temporary") {
       endForGood(core, entry)
     }

@@ -59,8 +59,19 @@ const problemOfThresholds = (liveness: AnyLiveness | undefined): string | undefi
   return wrong === undefined ? undefined : `the thresholds of its liveness are whole numbers from 1, not ${wrong}`
 }
 
-/** What is wrong with a supervisor, if anything: checked before anything starts (rules V3, V4, I9). */
-export const checkSettings = (path: string, settings: Settings): Error | undefined => {
+/** Settings, or what is wrong with them: read when a supervisor is first built, before anything starts (rules V3, V4, I9). */
+export const readOnce = (name: string, read: () => Settings): () => Settings | Error => {
+  let known: Settings | Error | undefined
+  return () => {
+    if (known === undefined) {
+      const settings = read()
+      known = problemOfSettings(name, settings) ?? settings
+    }
+    return known
+  }
+}
+
+const problemOfSettings = (path: string, settings: Settings): Error | undefined => {
   const { autoShutdown, children, intensity, period, periodMillis, strategy } = settings
   if (!strategies.includes(strategy)) {
     return new TypeError(`${path}: strategy is one of ${oneOf(strategies)}, not "${strategy}"`)

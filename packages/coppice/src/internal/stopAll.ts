@@ -1,7 +1,8 @@
 import * as Effect from "effect/Effect"
 import { forkObserved } from "./forkObserved.ts"
 import { endForGood } from "./keeping.ts"
-import { type Step, stopDownTo, stopOne } from "./ranges.ts"
+import { stopDownTo, stopOne } from "./ranges.ts"
+import type { Step } from "./steps.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
 /**
@@ -10,7 +11,7 @@ import type { SupervisorCore } from "./supervisorCore.ts"
  */
 export function* stopAll(core: SupervisorCore): Step {
   if (core.dynamic === undefined) yield* stopDownTo(core, core.children.first, false)
-  else yield* stopTogether(core)
+  else yield stopTogether(core)
   if (core.lasting !== undefined) yield* core.lasting.releaseAll()
 }
 

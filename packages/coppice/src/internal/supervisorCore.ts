@@ -24,6 +24,7 @@ import type { Refs } from "./refs.ts"
 import { Report } from "./report.ts"
 import { RestartWindow } from "./restartWindow.ts"
 import type { Spec } from "./spec.ts"
+import { type Step, Stepper } from "./steps.ts"
 import { isGroup, type Strategy } from "./strategy.ts"
 import { MetricsOn, Tally } from "./tally.ts"
 import type { AutoShutdown } from "./verdict.ts"
@@ -35,10 +36,11 @@ export interface ExitMessage {
   readonly reason: ExitReason
 }
 
-/** Somebody calls; `run` answers, `refuse` says that the supervisor has ended. */
+/** Somebody calls, and is told how the operation has come out, or that the supervisor has ended. */
 export interface CallMessage {
   readonly _tag: "Call"
-  readonly run: Effect.Effect<void>
+  readonly operation: () => Step<unknown, unknown>
+  readonly answer: (exit: Exit.Exit<any, any>) => void
   readonly refuse: () => void
 }
 
@@ -120,6 +122,7 @@ export class SupervisorCore {
   startedAtMillis: number | undefined = undefined
   lastExit: { readonly reason: ExitReason; readonly timeMillis: number } | undefined = undefined
   private readonly clock: Clock.Clock
+  private stepper: Stepper | undefined = undefined
 
   constructor(
     name: string,
@@ -178,12 +181,24 @@ export class SupervisorCore {
     this.report.guard(() => this.events.publish(event))
   }
 
+  /** Begins its life, which are these steps. */
+  begin(life: Step): void {
+    this.stepper = new Stepper(life, this.context, (cause) => this.report.loopDied(cause))
+    this.stepper.wake()
+  }
+
+  /** Something has happened that it is to handle. */
+  post(message: Message): void {
+    this.mailbox.add(message)
+    this.stepper?.wake()
+  }
+
   /** The stop order: not a message, because it overtakes them all, and aborts the start in progress. */
   orderStop(): void {
     if (this.stopOrdered || this.hasEnded) return
     this.stopOrdered = true
     this.starting?.abortStart?.("stopped")
-    this.mailbox.wake()
+    this.stepper?.wake()
   }
 
   /** A child is not listed any more. */
