@@ -29,18 +29,21 @@ export const build = (
       if (sound instanceof Error) return Effect.die(sound)
       // In a scope of its own: a build that fails leaves nothing behind in a scope that goes on.
       const life = Scope.forkUnsafe(scope)
-      if (life.state._tag === "Closed") return Effect.interrupt
-      const core = new SupervisorCore(name, sound, context, new Surroundings(memoMap, own), self)
-      const removeMetrics = core.tally === undefined ? undefined : registerMetrics(core, core.tally)
+      let core: SupervisorCore | undefined
+      let removeMetrics: (() => void) | undefined
       const begin = Effect.suspend(() => {
+        // Closed before, or while this fiber had to give way. From here to its start nobody else has a turn.
+        if (life.state._tag === "Closed") return Effect.interrupt
+        core = new SupervisorCore(name, sound, context, new Surroundings(memoMap, own), self)
+        if (core.tally !== undefined) removeMetrics = registerMetrics(core, core.tally)
         core.begin(live(core))
         // Most are up at once.
         if (core.status === "running") return Effect.succeed(core)
         const isUp = Effect.as(restore(Deferred.await(core.started)), core)
         return Effect.onError(isUp, () => Scope.close(life, Exit.void))
       })
-      // Whoever closes the scope in between has ordered it to stop before it begins.
-      return Effect.andThen(Scope.addFinalizer(life, end(core, removeMetrics)), begin)
+      const stop = Effect.suspend(() => core === undefined ? Effect.void : end(core, removeMetrics))
+      return Effect.andThen(Scope.addFinalizer(life, stop), begin)
     })
   )
 

@@ -8,13 +8,16 @@ export class EventHub {
   /** How many listen here or above. */
   heard: number
   private listeners: Set<(event: SupervisorEvent) => void> | undefined = undefined
-  private below: Set<EventHub> | undefined = undefined
+  // Those below are linked, as each supervisor that starts comes and each that ends goes.
+  private firstBelow: EventHub | undefined = undefined
+  private previous: EventHub | undefined = undefined
+  private next: EventHub | undefined = undefined
   private readonly above: EventHub | undefined
 
   constructor(above: EventHub | undefined) {
     this.above = above
     this.heard = above === undefined ? 0 : above.heard
-    if (above !== undefined) (above.below ??= new Set()).add(this)
+    if (above !== undefined) above.attach(this)
   }
 
   publish(event: SupervisorEvent): void {
@@ -36,11 +39,28 @@ export class EventHub {
 
   /** Leaves the hub above: nothing comes from here any more. */
   detach(): void {
-    this.above?.below?.delete(this)
+    const { above, next, previous } = this
+    if (above === undefined || (previous === undefined && above.firstBelow !== this)) return
+    if (previous === undefined) above.firstBelow = next
+    else previous.next = next
+    if (next !== undefined) next.previous = previous
+    this.previous = undefined
+    this.next = undefined
+  }
+
+  /** The hubs of the supervisors right below. */
+  *below(): Iterable<EventHub> {
+    for (let hub = this.firstBelow; hub !== undefined; hub = hub.next) yield hub
+  }
+
+  private attach(hub: EventHub): void {
+    hub.next = this.firstBelow
+    if (hub.next !== undefined) hub.next.previous = hub
+    this.firstBelow = hub
   }
 
   private count(change: number): void {
     this.heard += change
-    if (this.below !== undefined) { for (const hub of this.below) hub.count(change) }
+    for (const hub of this.below()) hub.count(change)
   }
 }

@@ -8,11 +8,12 @@ import type { Around } from "../ChildMiddleware.ts"
 import { type ExitReason, fromExit } from "../ExitReason.ts"
 import type { Details } from "../SupervisionTree.ts"
 import { noteEnd } from "./backoff.ts"
+import { ByPath } from "./byPath.ts"
 import type { Entry } from "./children.ts"
 import type { EventHub } from "./eventHub.ts"
 import type { Health } from "./health.ts"
 import type { OwnLayers } from "./ownLayer.ts"
-import { type Parent, uniquePath } from "./parent.ts"
+import type { Parent } from "./parent.ts"
 import type { RefState } from "./refState.ts"
 import type { AnyEffect } from "./spec.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
@@ -76,7 +77,7 @@ export class Incarnation implements Parent {
   /** Whether it has asked for the supervisor to give up. */
   escalated = false
   private unanswered: Set<InnerCall> | undefined = undefined
-  private nested: Map<string, SupervisorCore> | undefined = undefined
+  private nested: ByPath | undefined = undefined
 
   constructor(supervisor: SupervisorCore, entry: Entry, number: number) {
     this.supervisor = supervisor
@@ -103,7 +104,7 @@ export class Incarnation implements Parent {
 
   /** The supervisors that live inside. */
   get supervisors(): Iterable<SupervisorCore> {
-    return this.nested === undefined ? [] : this.nested.values()
+    return this.nested ?? []
   }
 
   /** Whether its supervisor waits for it to end. */
@@ -148,15 +149,13 @@ export class Incarnation implements Parent {
   }
 
   attach(supervisor: SupervisorCore, name: string): string {
-    const nested = this.nested ??= new Map()
-    const own = this.entry.spec.type === "supervisor" && nested.size === 0
-    const path = own ? this.path : uniquePath(`${this.path}/${name}`, nested)
-    nested.set(path, supervisor)
-    return path
+    const nested = this.nested ??= new ByPath()
+    const isOwn = this.entry.spec.type === "supervisor" && nested.isEmpty
+    return nested.add(supervisor, isOwn ? this.path : `${this.path}/${name}`)
   }
 
   detach(supervisor: SupervisorCore): void {
-    this.nested?.delete(supervisor.path)
+    this.nested?.delete(supervisor)
   }
 
   ended(_supervisor: SupervisorCore, reason: ExitReason): boolean {

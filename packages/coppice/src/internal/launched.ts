@@ -1,9 +1,10 @@
 import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
 import type { ExitReason, RestartIntensityExceeded } from "../ExitReason.ts"
+import { ByPath } from "./byPath.ts"
 import { EventHub } from "./eventHub.ts"
 import type { Incarnation } from "./incarnation.ts"
-import { type Parent, uniquePath } from "./parent.ts"
+import type { Parent } from "./parent.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
 
 /**
@@ -16,7 +17,7 @@ export class Launched implements Parent {
   readonly over = Deferred.makeUnsafe<void, RestartIntensityExceeded>()
   private closed = false
   private readonly outer: Parent | undefined
-  private readonly roots = new Map<string, SupervisorCore>()
+  private readonly roots = new ByPath()
 
   constructor(outer: Parent | undefined) {
     this.outer = outer
@@ -29,14 +30,12 @@ export class Launched implements Parent {
 
   attach(supervisor: SupervisorCore, name: string): string {
     if (this.outer !== undefined) return this.outer.attach(supervisor, name)
-    const path = uniquePath(name, this.roots)
-    this.roots.set(path, supervisor)
-    return path
+    return this.roots.add(supervisor, name)
   }
 
   detach(supervisor: SupervisorCore): void {
     this.outer?.detach(supervisor)
-    this.roots.delete(supervisor.path)
+    this.roots.delete(supervisor)
   }
 
   /** The program has ended: a supervisor that outlives it is a root of its own. */

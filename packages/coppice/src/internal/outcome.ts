@@ -13,9 +13,10 @@ export class Outcome<A> {
   tell(outcome: A): void {
     if (this.told !== undefined) return
     this.told = outcome
-    const waiting = Array.from(this.waiting ?? [], (wake) => () => wake(outcome))
+    const { waiting } = this
+    if (waiting === undefined) return
     this.waiting = undefined
-    runAll(waiting)
+    runAll(Array.from(waiting, (wake) => () => wake(outcome)))
   }
 
   /** Waits for it. */

@@ -39,11 +39,3 @@ export interface StartInProgress {
 export const CurrentStart = Context.Reference<StartInProgress | undefined>("coppice/internal/parent/CurrentStart", {
   defaultValue: () => undefined
 })
-
-/** A path that no other supervisor at the same place has. */
-export const uniquePath = (path: string, taken: ReadonlyMap<string, unknown>): string => {
-  if (!taken.has(path)) return path
-  let number = 2
-  while (taken.has(`${path}#${number}`)) number++
-  return `${path}#${number}`
-}
