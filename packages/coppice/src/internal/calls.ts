@@ -21,7 +21,7 @@ import { type ChildState, Entry } from "./children.ts"
 import type { Incarnation, InnerCall } from "./incarnation.ts"
 import { endForGood } from "./keeping.ts"
 import { CurrentParent, CurrentStart } from "./parent.ts"
-import { type StartFailure, startOne, stopOne } from "./ranges.ts"
+import { type Started, startOne, stopOne } from "./ranges.ts"
 import { giveUpRef } from "./refs.ts"
 import type { Spec } from "./spec.ts"
 import { checkChild } from "./specCheck.ts"
@@ -160,7 +160,8 @@ function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartF
   if (core.stopOrdered) return yield* fail(new SupervisorDown({ path: core.path }))
   forgetAccount(core, entry)
   core.tally?.forget(entry)
-  const outcome = yield* startOne(core, entry)
+  const starting = startOne(core, entry)
+  const outcome = starting === undefined ? undefined : yield* starting
   const error = startError(core, entry, outcome)
   if (error?._tag === "ChildStartFailed") giveUpRef(core, entry)
   if (error !== undefined) return yield* fail(error)
@@ -177,7 +178,7 @@ function* startNow(core: SupervisorCore, entry: Entry): Step<Handle, ChildStartF
 export const startError = (
   core: SupervisorCore,
   entry: Entry,
-  outcome: StartFailure | "ignored" | "aborted" | undefined
+  outcome: Started
 ): ChildStartFailed | SupervisorDown | undefined => {
   if (outcome === "aborted") return new SupervisorDown({ path: core.path })
   if (typeof outcome !== "object") return undefined

@@ -103,7 +103,8 @@ function* startNew(
   const entry = new Entry(core.pathBelow, spec)
   order.entry = entry
   core.children.append(entry)
-  const outcome = yield* startOne(core, entry)
+  const starting = startOne(core, entry)
+  const outcome = starting === undefined ? undefined : yield* starting
   const error = startError(core, entry, outcome)
   if (error !== undefined) {
     endForGood(core, entry)

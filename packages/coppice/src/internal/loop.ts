@@ -8,7 +8,7 @@ import type { Verdict } from "../SupervisorEvent.ts"
 import { closeAccount, nextDelay } from "./backoff.ts"
 import type { Entry, Retry } from "./children.ts"
 import { endForGood, keepOrForget, withoutKeeping } from "./keeping.ts"
-import { type StartFailure, startFrom, startOne, stopDownTo } from "./ranges.ts"
+import { type Started, type StartFailure, startFrom, startOne, stopDownTo } from "./ranges.ts"
 import { leaveRefs } from "./refs.ts"
 import type { RestartKind } from "./restartWindow.ts"
 import { asleep, causeOf, type Step } from "./steps.ts"
@@ -135,9 +135,11 @@ function* handleExit(core: SupervisorCore, message: ExitMessage): Step<ExitReaso
   }
   entry.down("stopped")
   if (typeof decision === "number") return yield* waitToRestart(core, entry, reason, decision)
+  if (decision === "restart") {
+    const restarting = restart(core, entry, reason)
+    return restarting === undefined ? undefined : yield* restarting
+  }
   switch (decision) {
-    case "restart":
-      return yield* restart(core, entry, reason)
     case "give-up":
       return giveUp(core, entry, reason, incarnation.escalated ? "escalated" : undefined)
     case "exhausted":
@@ -162,7 +164,8 @@ function* handleRetry(core: SupervisorCore, retry: Retry): Step<ExitReason | und
   entry.retry = undefined
   if (core.waiting === retry) core.waiting = undefined
   if (record(core, reason) === "give-up") return giveUp(core, entry, reason)
-  return yield* restart(core, entry, reason)
+  const restarting = restart(core, entry, reason)
+  return restarting === undefined ? undefined : yield* restarting
 }
 
 // What to do about a child that left, or "restart" if that is still to be decided.
@@ -262,9 +265,9 @@ const hasActiveSignificant = (core: SupervisorCore, except: Entry): boolean => {
 }
 
 // A restart that has been recorded: stops what the strategy says, then starts it (rules G1–G7, F4–F6). A stop order
-// overtakes it.
-function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<ExitReason | undefined> {
-  if (core.stopOrdered) return
+// overtakes it. Answers `undefined` where that was done at once.
+const restart = (core: SupervisorCore, entry: Entry, reason: ExitReason): Step<ExitReason | undefined> | undefined => {
+  if (core.stopOrdered) return undefined
   if (core.events.heard > 0) {
     core.publish({
       _tag: "ChildRestarting",
@@ -276,8 +279,13 @@ function* restart(core: SupervisorCore, entry: Entry, reason: ExitReason): Step<
   }
   core.report.restarting(entry, reason)
   core.tally?.restarting(entry, reason, core.monotonicMillis())
-  const failed = core.isGroup ? yield* restartGroup(core, entry) : yield* restartOne(core, entry)
-  return typeof failed === "object" ? yield* afterStart(core, failed) : undefined
+  const restarting = core.isGroup ? restartGroup(core, entry) : restartOne(core, entry)
+  return restarting === undefined ? undefined : afterRestart(core, restarting)
+}
+
+function* afterRestart(core: SupervisorCore, restarting: Step<Started>): Step<ExitReason | undefined> {
+  const outcome = yield* restarting
+  return typeof outcome === "object" ? yield* afterStart(core, outcome) : undefined
 }
 
 // What follows from a start that failed in a restart: another try, at once or after a wait (rules F1, F2).
@@ -306,7 +314,7 @@ const restartOne = (core: SupervisorCore, entry: Entry) => {
   return startOne(core, entry)
 }
 
-function* restartGroup(core: SupervisorCore, entry: Entry) {
+function* restartGroup(core: SupervisorCore, entry: Entry): Step<Started> {
   const { children, settings } = core
   yield* stopDownTo(core, firstAffected(settings.strategy, entry, children.first!), true)
   core.window.restamp(core.monotonicMillis())

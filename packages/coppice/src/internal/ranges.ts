@@ -16,15 +16,24 @@ export interface StartFailure {
   readonly escalated: boolean
 }
 
+/** How a start that is not over at once comes out; `undefined` is that the child has started. */
+export type Started = StartFailure | "ignored" | "aborted" | undefined
+
 /**
  * Starts one child and clears up after a start that did not succeed. The child is then down: *stopped* when its start
  * was aborted, *failed* when it failed; one that answered `Child.ignore` stays listed unless it is temporary (rule S5).
+ * Answers `undefined` where it has started at once.
  */
-export function* startOne(
-  core: SupervisorCore,
-  entry: Entry
-): Step<StartFailure | "ignored" | "aborted" | undefined> {
+export const startOne = (core: SupervisorCore, entry: Entry): Step<Started> | undefined => {
   const starting = start(core, entry)
+  return starting === "started" ? undefined : settle(core, entry, starting)
+}
+
+function* settle(
+  core: SupervisorCore,
+  entry: Entry,
+  starting: StartOutcome | Effect.Effect<StartOutcome>
+): Step<Started> {
   const outcome: StartOutcome = Effect.isEffect(starting) ? yield starting : starting
   if (outcome === "started") return
   const incarnation = entry.incarnation!
@@ -61,8 +70,11 @@ export function* startFrom(
     const next: Entry | undefined = entry.next
     if (!restarting || !isGivenUp(core, entry)) {
       if (restarting) entry.restarts++
-      const outcome = yield* startOne(core, entry)
-      if (typeof outcome === "object") return outcome
+      const starting = startOne(core, entry)
+      if (starting !== undefined) {
+        const outcome = yield* starting
+        if (typeof outcome === "object") return outcome
+      }
     }
     entry = next
   }

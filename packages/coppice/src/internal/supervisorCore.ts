@@ -73,6 +73,8 @@ const invalidHere = (core: SupervisorCore, problem: string): Effect.Effect<never
     return Effect.die(new InvalidChild({ path: core.path, id, problem }))
   })
 
+const nowhere: ReadonlyArray<Incarnation> = []
+
 /** The state of one supervisor. What happens to it is in `loop.ts`, `starting.ts`, `stopping.ts` and `calls.ts`. */
 export class SupervisorCore {
   readonly path: string
@@ -209,13 +211,14 @@ export class SupervisorCore {
 
   /** The incarnations in which something runs that runs inside a child of this supervisor, the child's as the last. */
   around(context: Context.Context<never>): ReadonlyArray<Incarnation> {
-    const around: Array<Incarnation> = []
     let incarnation = Context.get(context, CurrentParent)?.incarnation
+    if (incarnation === undefined) return nowhere
+    const around: Array<Incarnation> = []
     while (incarnation !== undefined) {
       around.push(incarnation)
       if (incarnation.supervisor === this) return around
       incarnation = incarnation.supervisor.parent?.incarnation
     }
-    return []
+    return nowhere
   }
 }
