@@ -4,27 +4,18 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import type { Around } from "../ChildMiddleware.ts"
 import { type ExitReason, fromExit } from "../ExitReason.ts"
 import type { Details } from "../SupervisionTree.ts"
 import { noteEnd } from "./backoff.ts"
+import type { Built } from "./built.ts"
 import { ByPath } from "./byPath.ts"
 import type { Entry } from "./children.ts"
 import type { EventHub } from "./eventHub.ts"
 import type { Health } from "./health.ts"
-import type { OwnLayers } from "./ownLayer.ts"
 import type { Parent } from "./parent.ts"
 import type { RefState } from "./refState.ts"
 import type { AnyEffect } from "./spec.ts"
 import type { SupervisorCore } from "./supervisorCore.ts"
-
-/** What a layer child has built, and how it shares that with its siblings. */
-export interface Built {
-  readonly services: Context.Context<never>
-  readonly layers: OwnLayers
-  /** What is put around each use of it. */
-  readonly use: Around["use"]
-}
 
 /**
  * The fiber of the probe that runs, and what it has found: no health where it waits for the child to be ready, but why it is not.

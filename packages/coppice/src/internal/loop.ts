@@ -7,6 +7,7 @@ import { ChildStartFailed } from "../SupervisorError.ts"
 import type { Verdict } from "../SupervisorEvent.ts"
 import { closeAccount, nextDelay } from "./backoff.ts"
 import type { Entry, Retry } from "./children.ts"
+import { gaveUp } from "./gaveUp.ts"
 import { endForGood, keepOrForget, withoutKeeping } from "./keeping.ts"
 import { type Started, type StartFailure, startFrom, startOne, stopDownTo } from "./ranges.ts"
 import { leaveRefs } from "./refs.ts"
@@ -17,7 +18,6 @@ import { end } from "./stopping.ts"
 import { firstAffected } from "./strategy.ts"
 import type { CallMessage, ExitMessage, Message, SupervisorCore } from "./supervisorCore.ts"
 import { endsSupervisor, judge } from "./verdict.ts"
-import { withoutStack } from "./withoutStack.ts"
 
 /** After how many messages in a row others get their turn. */
 const fairness = 256
@@ -334,12 +334,12 @@ const giveUp = (
   const child = entry.spec.id
   entry.down("failed")
   if (core.events.heard > 0) core.publish({ _tag: "SupervisorGaveUp", ...about(core), child, reason })
-  const error = withoutStack(() =>
+  const end = gaveUp(() =>
     new RestartIntensityExceeded({ path: core.path, child, intensity, periodMillis, restarts: count, pattern, reason })
   )
-  core.report.gaveUp(error)
+  core.report.gaveUp(end)
   core.tally?.gaveUp()
-  return { _tag: "GaveUp", error }
+  return end
 }
 
 // The end of a supervisor: its children first, in reverse order, then its callers, then whoever waits for it.

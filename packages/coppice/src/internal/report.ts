@@ -9,6 +9,7 @@ import * as References from "effect/References"
 import {
   type ExitReason,
   format,
+  type GaveUp,
   getCause,
   isClean,
   isToldInside,
@@ -170,8 +171,10 @@ export class Report {
     this.write("Warn", `restarting child in ${delayMillis} ms`, "child-terminated", fields)
   }
 
-  gaveUp(error: RestartIntensityExceeded): void {
-    if (this.error) this.write("Error", error.message, "shutdown", { child: error.child, reason: error._tag })
+  gaveUp(reason: GaveUp): void {
+    if (!this.error) return
+    const { _tag, child, message } = reason.error
+    this.write("Error", message, "shutdown", { child, reason: _tag })
   }
 
   /** A stop takes longer than a moment: this is the child it waits for. */

@@ -7,6 +7,7 @@ import { type ExitReason, failure, fromExit, startFailed, startTimedOut } from "
 import { InvalidChild } from "../SupervisorError.ts"
 import { nothingAround, surround, type Surrounding } from "./around.ts"
 import { forgetStart, noteStart } from "./backoff.ts"
+import { Built } from "./built.ts"
 import { childContext, explain } from "./childContext.ts"
 import type { Entry } from "./children.ts"
 import { Incarnation } from "./incarnation.ts"
@@ -148,11 +149,7 @@ const preparation = (
       return {
         acquire: around.start(Layer.buildWithMemoMap(how.layer, layers, incarnation.scope)),
         keep: (services: Context.Context<any>) => {
-          incarnation.built = {
-            layers,
-            use: around.use(),
-            services: Context.omit(Layer.CurrentMemoMap)(services) as Context.Context<never>
-          }
+          incarnation.built = new Built(services, layers, around.use())
         }
       }
     }

@@ -1,7 +1,4 @@
-/**
- * Makes an error without a stack. One of a supervisor would tell of nothing but its loop, and to take it costs as much as all
- * else together when failures climb through many levels.
- */
+/** Makes an error without a stack: one of a supervisor would tell of nothing but its loop. */
 export const withoutStack = <A>(make: () => A): A => {
   // Not all engines have it, and where all is frozen it cannot be set.
   const limit: unknown = Reflect.get(Error, "stackTraceLimit")
