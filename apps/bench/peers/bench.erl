@@ -1,6 +1,7 @@
 %% The rows of the bench on OTP's own supervisor: `erl -noshell -run bench main life:1000 life:1` prints a line for each
 %% figure, such as `start 1000 5.62`: per child, in microseconds or in bytes. What is measured is that of
-%% src/measurements.ts. Each measurement is made once beforehand to warm up. Nothing is logged.
+%% src/measurements.ts. A measurement is made again and again for some time, and the figure is the median of the second
+%% half. With more than a thousand children it is made once, after that time with a thousand. Nothing is logged.
 %%
 %% A worker is the least there can be, a linked process without proc_lib; the specifications are made beforehand and
 %% handed over without a copy.
@@ -14,20 +15,36 @@
 main(Wanted) ->
     logger:set_primary_config(level, none),
     process_flag(trap_exit, true),
-    lists:foldl(fun measure_and_print/2, [], Wanted),
+    lists:foreach(fun measure_and_print/1, Wanted),
     halt().
 
-measure_and_print(Wanted, Warm) ->
+measure_and_print(Wanted) ->
     [Name, Size] = string:split(Wanted, ":"),
     N = list_to_integer(Size),
-    lists:member(Name, Warm) orelse measure(Name, min(N, 1000)),
+    [io:format("~s ~b ~p~n", [Row, N, Figure]) || {Row, Figure} <- measured(Name, N)].
+
+measured(Name, N) ->
+    Now = erlang:monotonic_time(millisecond),
+    Repeated = again_until(Now + 70, fun() -> measure(Name, min(N, 1000)) end, []),
     garbage_collect(),
-    [io:format("~s ~b ~p~n", [Row, N, Figure]) || {Row, Figure} <- measure(Name, N)],
-    [Name | Warm].
+    if N > 1000 -> measure(Name, N); true -> median(Repeated) end.
+
+%% The latest first.
+again_until(End, Run, Done) ->
+    All = [Run() | Done],
+    case erlang:monotonic_time(millisecond) < End of
+        true -> again_until(End, Run, All);
+        false -> All
+    end.
+
+median([First | _] = All) ->
+    Last = lists:sublist(All, ceil(length(All) / 2)),
+    [{Row, percentile(lists:sort([proplists:get_value(Row, Figures) || Figures <- Last]), 0.5)} || {Row, _} <- First].
 
 measure("life", N) -> life(N);
 measure("brutal", N) -> brutal(N);
-measure("layers", N) -> layers(N);
+measure("memory", N) -> memory("memory", N, workers(N, none));
+measure("layers", N) -> memory("memory-layer", N, servers(N));
 measure("dynamic", N) -> dynamic(N);
 measure("latency", N) -> latency(N);
 measure("storm", N) -> storm("storm", N, fun families/2);
@@ -39,29 +56,35 @@ measure("tree", N) -> tree(N);
 measure("use", _) -> use().
 
 %% So many supervisors, one after another, that what they take can be told from noise.
-trees(N) -> ceil(min(500, 4000 / N)).
+trees(N) -> ceil(min(200, 2000 / N)).
 
 %% The rows.
 
 life(N) ->
-    Board = none,
-    persistent_term:erase(specs),
-    Before = used(),
-    specify(workers(N, Board)),
+    specify(workers(N, none)),
     {Start, Sups} = micros(fun() -> [supervise(one_for_one) || _ <- lists:seq(1, trees(N))] end),
-    persistent_term:erase(specs),
-    Memory = used() - Before,
     Calls = ceil(min(500, 50000 / N)),
     {Which, _} = micros(fun() -> repeat(Calls, fun(_) -> supervisor:which_children(hd(Sups)) end) end),
     {ById, _} = micros(fun() -> repeat(500, fun(I) -> bounce(hd(Sups), place(I, N)) end) end),
     {Stop, _} = micros(fun() -> [stop_supervisor(Sup) || Sup <- Sups] end),
     Children = trees(N) * N,
-    [{"start", Start / Children}, {"memory", Memory / Children}, {"which-children", Which / (Calls * N)},
+    [{"start", Start / Children}, {"which-children", Which / (Calls * N)},
      {"by-id", ById / 500}, {"stop", Stop / Children}].
 
 bounce(Sup, Id) ->
     ok = supervisor:terminate_child(Sup, Id),
     {ok, _} = supervisor:restart_child(Sup, Id).
+
+memory(Row, N, Specs) ->
+    persistent_term:erase(specs),
+    Before = used(),
+    specify(Specs),
+    Held = ceil(min(5000, 10000 / N)),
+    Sups = [supervise(one_for_one) || _ <- lists:seq(1, Held)],
+    persistent_term:erase(specs),
+    Memory = used() - Before,
+    drop(Sups),
+    [{Row, Memory / (Held * N)}].
 
 brutal(N) ->
     specify([Spec#{shutdown => brutal_kill} || Spec <- workers(N, none)]),
@@ -69,25 +92,16 @@ brutal(N) ->
     {Stop, _} = micros(fun() -> [stop_supervisor(Sup) || Sup <- Sups] end),
     [{"stop-brutal", Stop / (trees(N) * N)}].
 
-layers(N) ->
-    persistent_term:erase(specs),
-    Before = used(),
-    specify([#{id => Id, start => {?MODULE, start_server, []}} || Id <- lists:seq(0, N - 1)]),
-    Sups = [supervise(one_for_one) || _ <- lists:seq(1, trees(N))],
-    persistent_term:erase(specs),
-    Memory = used() - Before,
-    drop(Sups),
-    [{"memory-layer", Memory / (trees(N) * N)}].
+servers(N) -> [#{id => Id, start => {?MODULE, start_server, []}} || Id <- lists:seq(0, N - 1)].
 
 dynamic(N) ->
-    Taken = [start_dynamic(N) || _ <- lists:seq(1, trees(N))],
-    [{"start-dynamic", lists:sum(Taken) / (trees(N) * N)}].
+    Sups = [supervise(simple_one_for_one) || _ <- lists:seq(1, trees(N))],
+    {Taken, _} = micros(fun() -> [start_children(Sup, N) || Sup <- Sups] end),
+    drop(Sups),
+    [{"start-dynamic", Taken / (trees(N) * N)}].
 
-start_dynamic(N) ->
-    Sup = supervise(simple_one_for_one),
-    {Taken, _} = micros(fun() -> repeat(N, fun(_) -> {ok, _} = supervisor:start_child(Sup, []) end) end),
-    drop([Sup]),
-    Taken.
+start_children(Sup, N) ->
+    repeat(N, fun(_) -> {ok, _} = supervisor:start_child(Sup, []) end).
 
 %% From the crash until the new worker runs, which says when that was. A hundred restarts in each of ten supervisors.
 latency(N) ->

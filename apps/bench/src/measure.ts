@@ -1,12 +1,15 @@
 /**
  * Makes measurements in this process, one after another, and prints a line for each figure: `measure.ts coppice
- * life:1000 life:1` prints `start 1000 1.52`, and so on. Each is made beforehand with up to a thousand children, again and
- * again, to warm up. Nothing is logged: the minimum log level is "None".
+ * life:1000 life:1` prints `start 1000 1.52`, and so on. Nothing is logged: the minimum log level is "None".
+ *
+ * A measurement is made again and again for some time, and the figure is the median of the second half, when the compiler has
+ * done most of its work. With more than a thousand children it is made once, after that time with a thousand.
  */
 import * as Effect from "effect/Effect"
 import * as References from "effect/References"
-import { measurements } from "./measurements.ts"
-import type { Measurement } from "./rows.ts"
+import { percentile } from "./gauges.ts"
+import { type Figures, measurements } from "./measurements.ts"
+import { isOfMemory, type Measurement } from "./rows.ts"
 import { coppice } from "./sides/coppice.ts"
 import { effect } from "./sides/effect.ts"
 import { floor } from "./sides/floor.ts"
@@ -16,29 +19,39 @@ const sides = { coppice, floor, effect }
 const [sideName, ...wanted] = process.argv.slice(2)
 const side = sides[sideName as keyof typeof sides]
 
-// The compiler needs the most time for what all measurements share.
-const warmMillis = { first: 1000, other: 300, afterCollection: 100 }
+// The compiler needs the most time for what all measurements share, and the least for another size of the same.
+const millis = { first: 800, other: 250, otherSize: 150 }
 
-const warmUp = Effect.fnUntraced(function*(measure: Effect.Effect<unknown>, millis: number) {
+const repeat = Effect.fnUntraced(function*(measure: Effect.Effect<Figures>, millis: number) {
   const begun = performance.now()
-  do yield* measure
+  const all: Array<Figures> = []
+  do all.push(yield* measure)
   while (performance.now() - begun < millis)
+  return all
+})
+
+const median = (all: ReadonlyArray<Figures>): Figures => {
+  const last = all.slice(all.length >> 1)
+  return Object.fromEntries(
+    Object.keys(all[0]!).map((row) => [row, percentile(last.map((figures) => figures[row]!), 0.5)])
+  )
+}
+
+const known = new Set<Measurement>()
+
+const measure = Effect.fnUntraced(function*(name: Measurement, n: number) {
+  const { first, other, otherSize } = millis
+  const time = isOfMemory(name) ? 0 : known.size === 0 ? first : known.has(name) || n > 1000 ? otherSize : other
+  known.add(name)
+  const repeated = yield* repeat(measurements[name](side, Math.min(n, 1000)), time)
+  return n > 1000 || isOfMemory(name) ? yield* measurements[name](side, n) : median(repeated)
 })
 
 const program = Effect.gen(function*() {
-  const warm = new Set<Measurement>()
   for (const each of wanted) {
     const [name, size] = each.split(":") as [Measurement, string]
-    const measure = measurements[name]
     const n = Number(size)
-    if (!warm.has(name)) {
-      yield* warmUp(measure(side, Math.min(n, 1000)), warm.size === 0 ? warmMillis.first : warmMillis.other)
-    }
-    warm.add(name)
-    globalThis.gc?.()
-    // A collection of everything throws away compiled code too.
-    yield* warmUp(measure(side, Math.min(n, 1000)), warmMillis.afterCollection)
-    const figures = yield* measure(side, n)
+    const figures = yield* measure(name, n)
     for (const [row, figure] of Object.entries(figures)) process.stdout.write(`${row} ${n} ${figure}\n`)
   }
 })

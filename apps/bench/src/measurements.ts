@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import { Crashing } from "./crashing.ts"
 import { heapUsed, micros, percentile, timed } from "./gauges.ts"
 import type { Measurement } from "./rows.ts"
-import { type Body, idOf, type Side, type Start, type Tree } from "./side.ts"
+import { type Body, idOf, type Side, type Start } from "./side.ts"
 
 /** The figures of some rows, by name: per child, in microseconds or in bytes. */
 export type Figures = { readonly [name: string]: number }
@@ -14,8 +14,11 @@ type Measure = (side: Side, n: number) => Effect.Effect<Figures>
 /** How many children a supervisor has in the rows with few restarts in a window, at most. */
 const familySize = 100
 
-/** So many supervisors of this size, one after another, that what they take can be told from noise. */
-const trees = (n: number): number => Math.ceil(Math.min(500, 4000 / n))
+/**
+ * So many supervisors of this size, one after another, that what they take can be told from noise, and so few that what they
+ * hold is not yet moved to where only a long collection finds it.
+ */
+const trees = (n: number): number => Math.ceil(Math.min(200, 2000 / n))
 
 const times = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, i) => i)
 
@@ -24,39 +27,33 @@ const idle = (n: number): ReadonlyArray<Body> => Array.from<Body>({ length: n })
 /** Places all over the list, never the same twice in a row where there is another. */
 const place = (i: number, n: number): number => (i * 7919) % n
 
-/** Start, memory, calls and stop of the same supervisors, the specifications being made before and counted as memory. */
+/** As many of the same as there are to be of that size. */
+const each = <A>(n: number, start: Effect.Effect<A>, count = trees(n)): Effect.Effect<Array<A>> =>
+  Effect.forEach(times(count), () => start)
+
+/** Start, calls and stop of the same supervisors. */
 const life: Measure = Effect.fnUntraced(function*(side, n) {
-  const bodies = idle(n)
-  const before = yield* heapUsed
-  yield* warm(side.plain(bodies.slice(0, 100)))
-  const starts = times(trees(n)).map(() => side.plain(bodies))
-  const start = yield* timed(Effect.forEach(starts, (start) => start))
-  const memory = (yield* heapUsed) - before
+  const start = yield* timed(each(n, side.plain(idle(n))))
   const running = start.value
+  const first = running[0]!
   const calls = Math.ceil(Math.min(500, 50_000 / n))
-  const { bounce, whichChildren } = running[0]!
   const figures: Record<string, number> = {}
+  const { whichChildren } = first
   if (whichChildren !== undefined) {
     figures["which-children"] = (yield* micros(repeat(calls, () => whichChildren))) / (calls * n)
   }
-  if (bounce !== undefined) {
-    figures["by-id"] = (yield* micros(repeat(500, (i) => bounce(idOf(place(i, n)))))) / 500
+  if (first.bounce !== undefined) {
+    figures["by-id"] = (yield* micros(repeat(500, (i) => first.bounce!(idOf(place(i, n)))))) / 500
   }
-  const stop = yield* micros(Effect.forEach(running, (tree) => tree.stop, { discard: true }))
+  const stop = yield* micros(stopAll(running))
   const children = running.length * n
-  return { ...figures, start: start.micros / children, memory: memory / children, stop: stop / children }
+  return { ...figures, start: start.micros / children, stop: stop / children }
 })
 
-/** To know the heap is to collect everything, and that throws away compiled code: it is made again. */
-const warm = (start: Effect.Effect<Tree>): Effect.Effect<void> =>
-  Effect.gen(function*() {
-    const begun = performance.now()
-    while (performance.now() - begun < 100) {
-      const { bounce, stop } = yield* start
-      if (bounce !== undefined) yield* bounce(idOf(0))
-      yield* stop
-    }
-  })
+type Stoppable = { readonly stop: Effect.Effect<void> }
+
+const stopAll = (trees: ReadonlyArray<Stoppable>): Effect.Effect<void> =>
+  Effect.forEach(trees, (tree) => tree.stop, { discard: true })
 
 const repeat = (count: number, effect: (i: number) => Effect.Effect<unknown>): Effect.Effect<void> =>
   Effect.gen(function*() {
@@ -64,27 +61,35 @@ const repeat = (count: number, effect: (i: number) => Effect.Effect<unknown>): E
   })
 
 const brutal: Measure = Effect.fnUntraced(function*(side, n) {
-  const running = yield* Effect.forEach(times(trees(n)), () => side.brutal!(idle(n)))
-  const stop = yield* micros(Effect.forEach(running, (tree) => tree.stop, { discard: true }))
+  const running = yield* each(n, side.brutal!(idle(n)))
+  const stop = yield* micros(stopAll(running))
   return { "stop-brutal": stop / (running.length * n) }
 })
 
-const layers: Measure = Effect.fnUntraced(function*(side, n) {
-  const before = yield* heapUsed
-  const running = yield* Effect.forEach(times(trees(n)), () => side.layers!(n))
-  const memory = (yield* heapUsed) - before
-  yield* Effect.forEach(running, (tree) => tree.stop, { discard: true })
-  return { "memory-layer": memory / (running.length * n) }
-})
+/** So many that what they hold can be told from what else comes and goes. */
+const held = (n: number): number => Math.ceil(Math.min(5000, 10_000 / n))
+
+/** What trees hold, their specifications included: how much less is in use when they have stopped. */
+const memoryOf = (row: string, start: (side: Side, n: number) => Effect.Effect<Stoppable>): Measure => (side, n) =>
+  Effect.gen(function*() {
+    const all = Effect.suspend(() => each(n, start(side, n), held(n)))
+    const before = yield* Effect.flatMap(
+      all,
+      (running) => Effect.flatMap(heapUsed, (used) => Effect.as(stopAll(running), used))
+    )
+    return { [row]: (before - (yield* heapUsed)) / (held(n) * n) }
+  })
+
+const memory = memoryOf("memory", (side, n) => side.plain(idle(n)))
+
+const layers = memoryOf("memory-layer", (side, n) => side.layers!(n))
 
 const dynamic: Measure = Effect.fnUntraced(function*(side, n) {
-  let taken = 0
-  for (const _ of times(trees(n))) {
-    const supervisor = yield* side.dynamic!
-    taken += yield* micros(repeat(n, () => supervisor.startChild(Effect.never)))
-    yield* supervisor.stop
-  }
-  return { "start-dynamic": taken / (trees(n) * n) }
+  const supervisors = yield* each(n, side.dynamic!)
+  const starts = supervisors.flatMap(({ startChild }) => Array.from<typeof startChild>({ length: n }).fill(startChild))
+  const taken = yield* micros(repeat(starts.length, (i) => starts[i]!(Effect.never)))
+  yield* stopAll(supervisors)
+  return { "start-dynamic": taken / starts.length }
 })
 
 /** Crashes one after another, a hundred in each of ten supervisors, as OTP is slow with many restarts in its window. */
@@ -192,19 +197,18 @@ const liveness: Measure = Effect.fnUntraced(function*(side, n) {
   const check = Effect.sync(() => {
     if (--unchecked === 0) Deferred.doneUnsafe(checked, Exit.void)
   })
-  const before = yield* heapUsed
-  const starts = times(trees(n)).map(() => side.liveness!(idle(n), check))
-  const all = Effect.forEach(starts, (start) => start)
-  const started = yield* timed(Effect.tap(all, () => Deferred.await(checked)))
-  const memory = (yield* heapUsed) - before
-  yield* Effect.forEach(started.value, (tree) => tree.stop, { discard: true })
-  const children = trees(n) * n
-  return { liveness: started.micros / children, "liveness-memory": memory / children }
+  const start = each(n, side.liveness!(idle(n), check))
+  const started = yield* timed(Effect.tap(start, () => Deferred.await(checked)))
+  yield* stopAll(started.value)
+  return { liveness: started.micros / (trees(n) * n) }
 })
+
+const livenessMemory = memoryOf("liveness-memory", (side, n) => side.liveness!(idle(n), Effect.void))
 
 /** How each of them is made, on any side that runs in this process. */
 export const measurements: { readonly [M in Measurement]: Measure } = {
   "life": life,
+  "memory": memory,
   "brutal": brutal,
   "layers": layers,
   "dynamic": dynamic,
@@ -220,5 +224,6 @@ export const measurements: { readonly [M in Measurement]: Measure } = {
   "events-1": events(1),
   "events-10": events(10),
   "backoff": backoff,
-  "liveness": liveness
+  "liveness": liveness,
+  "liveness-memory": livenessMemory
 }

@@ -1,4 +1,4 @@
-import { isQuick, type Measurement, missing, type Row, type Side, sides, sizes } from "./rows.ts"
+import { isOfMemory, isQuick, type Measurement, missing, type Row, type Side, sides, sizes } from "./rows.ts"
 
 /** What one process is asked to measure. */
 export interface Job {
@@ -14,10 +14,11 @@ interface Case {
   readonly n: number
 }
 
+// Memory comes last: its collections throw away the compiled code that all else has warmed up.
 const cases = (rows: ReadonlyArray<Row>): ReadonlyArray<Case> =>
-  [...new Set(rows.map(({ measurement }) => measurement))].flatMap((measurement) =>
-    sizes[measurement].map((n) => ({ measurement, n }))
-  )
+  [...new Set(rows.map(({ measurement }) => measurement))]
+    .toSorted((a, b) => Number(isOfMemory(a)) - Number(isOfMemory(b)))
+    .flatMap((measurement) => sizes[measurement].map((n) => ({ measurement, n })))
 
 const wantedBy = (rows: ReadonlyArray<Row>, side: Side, cases: ReadonlyArray<Case>): ReadonlyArray<string> =>
   cases.filter(({ measurement, n }) =>

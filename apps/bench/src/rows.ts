@@ -7,6 +7,7 @@ export const sides: ReadonlyArray<Side> = ["coppice", "floor", "effect", "otp", 
 /** A program that every side has: it answers the figures of one or several rows for a number of children. */
 export type Measurement =
   | "life"
+  | "memory"
   | "brutal"
   | "layers"
   | "dynamic"
@@ -23,6 +24,7 @@ export type Measurement =
   | "events-10"
   | "backoff"
   | "liveness"
+  | "liveness-memory"
 
 /** A row of the table: it has a line for each size. */
 export interface Row {
@@ -60,7 +62,7 @@ const noEvents = "has no events, but log lines"
 export const rows: ReadonlyArray<Row> = [
   row("start", "start of a static list, per child", "µs", "life", { elixir: "has no static list" }),
   row("start-dynamic", "startChild of a dynamic supervisor", "µs", "dynamic"),
-  row("memory", "memory of an idle effect child", "B", "life"),
+  row("memory", "memory of an idle effect child", "B", "memory"),
   row("memory-layer", "memory of an idle layer child (BEAM: a gen_server)", "B", "layers"),
   row("stop", "stop of all, in order, per child", "µs", "life"),
   row("stop-brutal", "stop of all, brutally, per child", "µs", "brutal", { effect: "cannot but wait for a fiber" }),
@@ -92,12 +94,19 @@ export const rows: ReadonlyArray<Row> = [
   row("liveness", "start with a liveness probe, until first checked, per child", "µs", "liveness", {
     beam: "has no probes"
   }),
-  row("liveness-memory", "memory of an idle child with a liveness probe", "B", "liveness", { beam: "has no probes" })
+  row("liveness-memory", "memory of an idle child with a liveness probe", "B", "liveness-memory", {
+    beam: "has no probes"
+  })
 ]
+
+/** Whether a measurement is of memory alone. */
+export const isOfMemory = (measurement: Measurement): boolean =>
+  measurement === "memory" || measurement === "layers" || measurement === "liveness-memory"
 
 /** How many children a measurement is made with: up to 1 000 000, and in `--quick` what there is time for. */
 export const sizes: { readonly [M in Measurement]: ReadonlyArray<number> } = {
   "life": [1, 1000, 100_000, 1_000_000],
+  "memory": [1, 1000, 100_000, 1_000_000],
   "brutal": [1, 1000, 100_000],
   "layers": [1, 1000, 100_000],
   "dynamic": [1, 1000, 100_000, 1_000_000],
@@ -113,7 +122,8 @@ export const sizes: { readonly [M in Measurement]: ReadonlyArray<number> } = {
   "events-1": [1000],
   "events-10": [1000],
   "backoff": [1000, 100_000],
-  "liveness": [1000, 100_000]
+  "liveness": [1000, 100_000],
+  "liveness-memory": [1000, 100_000]
 }
 
 /** What is measured with 100 000 children in `--quick` too. */

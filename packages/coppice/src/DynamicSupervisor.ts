@@ -233,14 +233,16 @@ export const make = <
 >(
   name: string,
   options: Options<Args, C>
-): Effect.Effect<DynamicSupervisor<Args, Builds<C>>, never, Requires<C> | Scope.Scope> =>
-  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+): Effect.Effect<DynamicSupervisor<Args, Builds<C>>, never, Requires<C> | Scope.Scope> => {
+  const settings = readOnce(name, () => settingsOf(options))
+  return Effect.contextWith((context: Context.Context<Scope.Scope>) => {
     const memoMap = Context.getOrUndefined(context, Layer.CurrentMemoMap)
     const scope = Context.get(context, Scope.Scope)
-    const built = build(name, readOnce(name, () => settingsOf(options)), memoMap, scope)
+    const built = build(name, settings, memoMap, scope)
     // Without children at first, no start can fail.
     return Effect.map(Effect.orDie(built), makeDynamicHandle<Args, Builds<C>>)
   })
+}
 
 /**
  * Creates the layer of a dynamic supervisor under a tag of one's own. `Service` makes both at once.

@@ -276,11 +276,11 @@ export const make = <
   Supervisor<Ids<Children>>,
   ChildStartFailed | Layer.Error<Deps[number]>,
   Needs<S, Children, Deps> | Scope.Scope
-> =>
-  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+> => {
+  const settings = readOnce(name, () => settingsOf(options as AnyOptions))
+  return Effect.contextWith((context: Context.Context<Scope.Scope>) => {
     const scope = Context.get(context, Scope.Scope)
     const dependencies = dependenciesOf(options as AnyOptions)
-    const settings = readOnce(name, () => settingsOf(options as AnyOptions))
     const buildWith = (memoMap: Layer.MemoMap | undefined) =>
       Effect.map(build(name, settings, memoMap, scope), makeHandle)
     if (dependencies === undefined) return buildWith(Context.getOrUndefined(context, Layer.CurrentMemoMap))
@@ -290,6 +290,7 @@ export const make = <
       (services) => Effect.provideContext(buildWith(memoMap), services)
     )
   })
+}
 
 /** The layer of a supervisor, with and without its dependencies. */
 const layersOf = <Out>(

@@ -21,22 +21,43 @@ const supervise = (children: Children, strategy: Supervisor.Strategy = "one-for-
   Effect.suspend(() => {
     const scope = Scope.makeUnsafe()
     const supervisor = Supervisor.make("bench", { ...limit, strategy, children })
-    return Effect.orDie(Effect.map(Scope.provide(supervisor, scope), (supervisor) => treeOf(supervisor, scope)))
+    return Effect.orDie(Effect.map(Scope.provide(supervisor, scope), (supervisor) => new Running(supervisor, scope)))
   })
 
-const treeOf = (supervisor: Supervisor.Supervisor, scope: Scope.Closeable): Tree => ({
-  stop: Scope.close(scope, Exit.void),
-  whichChildren: Effect.orDie(supervisor.whichChildren),
-  snapshot: supervisor.tree,
-  bounce: (id) => Effect.orDie(Effect.andThen(supervisor.terminateChild(id), supervisor.restartChild(id))),
-  listen: (onRestart) => {
+// A class, as what it holds is counted with the supervisor's memory.
+class Running implements Tree {
+  private readonly supervisor: Supervisor.Supervisor
+  private readonly scope: Scope.Closeable
+
+  constructor(supervisor: Supervisor.Supervisor, scope: Scope.Closeable) {
+    this.supervisor = supervisor
+    this.scope = scope
+  }
+
+  get stop() {
+    return Scope.close(this.scope, Exit.void)
+  }
+
+  get whichChildren() {
+    return Effect.orDie(this.supervisor.whichChildren)
+  }
+
+  get snapshot() {
+    return this.supervisor.tree
+  }
+
+  bounce(id: string) {
+    return Effect.orDie(Effect.andThen(this.supervisor.terminateChild(id), this.supervisor.restartChild(id)))
+  }
+
+  listen(onRestart: () => void) {
     const told = Stream.runForEach(
-      supervisor.events,
+      this.supervisor.events,
       (event) => event._tag === "ChildStarted" ? Effect.sync(onRestart) : Effect.void
     )
-    return Effect.asVoid(Scope.provide(Effect.forkScoped(told, { startImmediately: true }), scope))
+    return Effect.asVoid(Scope.provide(Effect.forkScoped(told, { startImmediately: true }), this.scope))
   }
-})
+}
 
 const families: Side["families"] = (families) =>
   supervise(families.map((bodies, place) => {

@@ -75,7 +75,7 @@ const stopAll = (children: ReadonlyArray<FloorChild>): Effect.Effect<void> =>
 const checking = (check: Effect.Effect<void>, fiber: Fiber.Fiber<never, string>): Effect.Effect<never> =>
   Effect.forever(Effect.andThen(Effect.onError(check, () => Fiber.interrupt(fiber)), Effect.sleep("1 hour")))
 
-class FloorTree {
+class FloorTree implements Tree {
   readonly options: Options
   readonly context: Context.Context<never>
   readonly children = new Map<string, FloorChild>()
@@ -133,8 +133,20 @@ class FloorTree {
     return Effect.suspend(() => stopAll([...this.children.values()]))
   }
 
+  get whichChildren(): Effect.Effect<ReadonlyArray<unknown>> {
+    return Effect.sync(() => this.list)
+  }
+
   get list(): ReadonlyArray<unknown> {
     return Array.from(this.children.values(), ({ fiber, id }) => ({ id, isRunning: fiber!.pollUnsafe() === undefined }))
+  }
+
+  bounce(id: string): Effect.Effect<void> {
+    const child = this.children.get(id)!
+    return Effect.andThen(
+      Effect.suspend(() => child.stop() ?? Effect.void),
+      Effect.sync(() => child.start())
+    )
   }
 
   listen(onRestart: () => void): Effect.Effect<void> {
@@ -149,18 +161,6 @@ class FloorTree {
   }
 }
 
-const handle = (tree: FloorTree): Tree => ({
-  stop: tree.stop,
-  whichChildren: Effect.sync(() => tree.list),
-  bounce: (id) =>
-    Effect.gen(function*() {
-      const child = tree.children.get(id)!
-      yield* child.stop() ?? Effect.void
-      child.start()
-    }),
-  listen: (onRestart) => tree.listen(onRestart)
-})
-
 const startAll = (bodies: ReadonlyArray<Body>, options: Options): Effect.Effect<FloorTree> =>
   Effect.contextWith((context: Context.Context<never>) =>
     Effect.sync(() => {
@@ -170,7 +170,7 @@ const startAll = (bodies: ReadonlyArray<Body>, options: Options): Effect.Effect<
     })
   )
 
-const start = (options: Options) => (bodies: ReadonlyArray<Body>) => Effect.map(startAll(bodies, options), handle)
+const start = (options: Options) => (bodies: ReadonlyArray<Body>) => startAll(bodies, options)
 
 const families: Side["families"] = (families) =>
   Effect.map(Effect.forEach(families, (bodies) => startAll(bodies, {})), (trees) => ({
