@@ -1,7 +1,20 @@
 import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ExitReason, SupervisionTree, Supervisor, SupervisorError } from "coppice"
-import { Cause, Clock, Context, Effect, ErrorReporter, Exit, Fiber, Layer, Logger, Scheduler, Scope } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  Effect,
+  ErrorReporter,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Schedule,
+  Scheduler,
+  Scope
+} from "effect"
 import { TestClock } from "effect/testing"
 import { type AnyChild, ended, patient, states } from "./support/kit.ts"
 import { answer, type Anything, collect, Lever, scenario, type World } from "./support/world.ts"
@@ -263,6 +276,21 @@ describe("an observer that throws", () => {
       assert.strictEqual(error._tag, "ChildStartFailed")
       yield* survives(world, app)
     }))
+
+  scenario(
+    "when a backoff has been asked does not keep its child from being restarted",
+    (world) =>
+      Effect.gen(function*() {
+        const lever = new Lever()
+        const backoff = Schedule.tap(Schedule.spaced("1 second"), () => observed(Effect.void))
+        const app: Supervisor.Supervisor = yield* supervise(world, Child.effect("a", lever.wait, { backoff }))
+        yield* lever.pull(Effect.fail("crash"))
+        assert.deepStrictEqual(yield* states(app), { a: "restarting", witness: "running" })
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* incarnationOf(app, "a"), 2)
+        yield* survives(world, app)
+      })
+  )
 
   scenario(
     "when a finalizer ends does not keep its child from being stopped or restarted",

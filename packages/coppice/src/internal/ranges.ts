@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import { type ExitReason, killed, shutdown } from "../ExitReason.ts"
 import { isGivenUp } from "./backoff.ts"
 import type { Entry } from "./children.ts"
+import type { Incarnation } from "./incarnation.ts"
 import { endForGood } from "./keeping.ts"
 import { start, type StartOutcome } from "./starting.ts"
 import type { Step } from "./steps.ts"
@@ -110,14 +111,16 @@ export const stopOne = (core: SupervisorCore, entry: Entry): Effect.Effect<void>
   const { left } = incarnation
   if (left !== undefined) core.report.swallowed(incarnation, left)
   const ending = end(incarnation)
-  const stopped = () => {
-    entry.down("stopped")
-    entry.exitReason = left ?? (entry.spec.shutdown === "brutal-kill" ? killed : askedToShutDown)
-    entry.exitedAtMillis = core.nowMillis()
-    incarnation.publish("ChildStopped")
-    core.report.stopped(incarnation)
-  }
-  if (ending !== undefined) return Effect.map(ending, stopped)
-  stopped()
+  if (ending !== undefined) return Effect.map(ending, () => hasStopped(core, incarnation, left))
+  hasStopped(core, incarnation, left)
   return undefined
+}
+
+const hasStopped = (core: SupervisorCore, incarnation: Incarnation, left: ExitReason | undefined): void => {
+  const { entry } = incarnation
+  entry.down("stopped")
+  entry.exitReason = left ?? (entry.spec.shutdown === "brutal-kill" ? killed : askedToShutDown)
+  entry.exitedAtMillis = core.nowMillis()
+  incarnation.publish("ChildStopped")
+  core.report.stopped(incarnation)
 }

@@ -91,6 +91,10 @@ describe("a supervisor that gives up", () => {
           chain.push(reason.error.path)
         }
         assert.deepStrictEqual(chain, ["app", "app/middle", "app/middle/leaf"])
+        // One error for each level, whoever reads it and whenever.
+        const inner = () => error.reason._tag === "GaveUp" ? error.reason.error : undefined
+        assert.strictEqual(inner(), inner())
+        assert.strictEqual(yield* Effect.flip(app.await), error)
       })
   )
 
