@@ -63,6 +63,7 @@ const problemOfThresholds = (liveness: AnyLiveness | undefined): string | undefi
 export const readOnce = (name: string, read: () => Settings): () => Settings | Error => {
   let known: Settings | Error | undefined
   return () => {
+    // Stryker disable next-line ConditionalExpression: to read them again would only take time
     if (known === undefined) {
       const settings = read()
       known = problemOfSettings(name, settings) ?? settings
