@@ -224,7 +224,8 @@ const settingsOf = (options: AnyOptions): Settings => ({
   strategy: options.strategy,
   ...restartLimit(options),
   autoShutdown: options.autoShutdown ?? "never",
-  children: options.children as ReadonlyArray<unknown> as ReadonlyArray<Spec>,
+  // A copy, as it is checked once.
+  children: Array.from(options.children as ReadonlyArray<unknown> as ReadonlyArray<Spec>),
   onEscalation: options.onEscalation
 })
 

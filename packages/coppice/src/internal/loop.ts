@@ -1,7 +1,9 @@
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { type ExitReason, isClean, RestartIntensityExceeded, shutdown } from "../ExitReason.ts"
 import { ChildStartFailed } from "../SupervisorError.ts"
 import type { Verdict } from "../SupervisorEvent.ts"
@@ -334,8 +336,11 @@ const giveUp = (
   const child = entry.spec.id
   entry.down("failed")
   if (core.events.heard > 0) core.publish({ _tag: "SupervisorGaveUp", ...about(core), child, reason })
-  const end = gaveUp(() =>
-    new RestartIntensityExceeded({ path: core.path, child, intensity, periodMillis, restarts: count, pattern, reason })
+  // Of the supervisor nothing but this is kept by whoever keeps the reason.
+  const { path } = core
+  const end = gaveUp(
+    core.depth,
+    () => new RestartIntensityExceeded({ path, child, intensity, periodMillis, restarts: count, pattern, reason })
   )
   core.report.gaveUp(end)
   core.tally?.gaveUp()
@@ -375,7 +380,7 @@ const escalate = (core: SupervisorCore, reason: ExitReason): void => {
   const onEscalation = core.settings.onEscalation
   if (onEscalation === undefined) return
   const effect = Effect.suspend(() => onEscalation(reason.error))
-  Effect.runForkWith(core.context)(
+  Effect.runForkWith(Context.omit(Scope.Scope)(core.context as Context.Context<Scope.Scope>))(
     Effect.onError(effect, (cause) => Effect.sync(() => core.report.escalationFailed(cause)))
   )
 }

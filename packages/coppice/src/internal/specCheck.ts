@@ -59,16 +59,19 @@ const problemOfThresholds = (liveness: AnyLiveness | undefined): string | undefi
   return wrong === undefined ? undefined : `the thresholds of its liveness are whole numbers from 1, not ${wrong}`
 }
 
-/** Settings, or what is wrong with them: read when a supervisor is first built, before anything starts (rules V3, V4, I9). */
+/**
+ * Settings, or what is wrong with them, before anything starts (rules V3, V4, I9). They are read when a supervisor is first built,
+ * and if they are sound that holds for good.
+ */
 export const readOnce = (name: string, read: () => Settings): () => Settings | Error => {
-  let known: Settings | Error | undefined
+  let sound: Settings | undefined
   return () => {
-    // Stryker disable next-line ConditionalExpression: to read them again would only take time
-    if (known === undefined) {
-      const settings = read()
-      known = problemOfSettings(name, settings) ?? settings
-    }
-    return known
+    if (sound !== undefined) return sound
+    const settings = read()
+    const problem = problemOfSettings(name, settings)
+    if (problem !== undefined) return problem
+    sound = settings
+    return settings
   }
 }
 

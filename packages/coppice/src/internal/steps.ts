@@ -43,6 +43,10 @@ class StepFailed {
 export const causeOf = (thrown: unknown): Cause.Cause<never> =>
   thrown instanceof StepFailed ? thrown.cause : Cause.die(thrown)
 
+/** How many may go on on one stack, each because of what the one before has done. */
+const nestedAtMost = 64
+let nested = 0
+
 /**
  * Takes the steps of one supervisor: at once as far as there is nothing to wait for, on the stack of whoever wakes it. So it
  * needs no fiber, and to be woken costs nothing; an effect that is waited for has a fiber of its own. Whatever is begun on the
@@ -53,7 +57,7 @@ export class Stepper {
   private readonly context: Context.Context<never>
   private readonly onDefect: (cause: Cause.Cause<never>) => void
   private readonly asyncContext = asyncContext()
-  private isAsleep = true
+  private isAsleep = false
 
   constructor(steps: Step, context: Context.Context<never>, onDefect: (cause: Cause.Cause<never>) => void) {
     this.steps = steps
@@ -61,12 +65,31 @@ export class Stepper {
     this.onDefect = onDefect
   }
 
+  /** Takes the first steps. */
+  begin(): void {
+    this.goOnHere(Exit.void)
+  }
+
   /** Goes on, unless it has not yet come to where it sleeps. */
   wake(): void {
     if (!this.isAsleep) return
     this.isAsleep = false
-    if (this.asyncContext === undefined) this.goOn(Exit.void)
-    else this.asyncContext.runInAsyncScope(this.goOn, this, Exit.void)
+    if (this.asyncContext === undefined) this.goOnHere(Exit.void)
+    else this.asyncContext.runInAsyncScope(this.goOnHere, this, Exit.void)
+  }
+
+  // On this stack, unless it has grown long: starts and stops descend through any number of supervisors, and ends climb.
+  private goOnHere(waitedFor: Exit.Exit<unknown>): void {
+    if (nested === nestedAtMost) {
+      const later = { onFiber: () => {}, onExit: () => this.goOn(waitedFor) }
+      return forkObserved(this.context, () => Effect.yieldNow, later)
+    }
+    nested++
+    try {
+      this.goOn(waitedFor)
+    } finally {
+      nested--
+    }
   }
 
   private goOn(waitedFor: Exit.Exit<unknown>): void {
@@ -84,6 +107,7 @@ export class Stepper {
         exit = this.waitFor(value)
       }
     } catch (thrown) {
+      this.asyncContext?.emitDestroy()
       this.onDefect(causeOf(thrown))
     }
   }
@@ -93,7 +117,7 @@ export class Stepper {
     let atOnce: Exit.Exit<unknown> | undefined
     let isWaiting = false
     const onExit = (exit: Exit.Exit<unknown>) => {
-      if (isWaiting) this.goOn(exit)
+      if (isWaiting) this.goOnHere(exit)
       else atOnce = exit
     }
     try {

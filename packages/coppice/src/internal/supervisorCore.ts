@@ -81,6 +81,8 @@ export class SupervisorCore {
   /** What the paths of its children begin with. */
   readonly pathBelow: string
   readonly parent: Parent | undefined
+  /** How many supervisors it is inside of. */
+  readonly depth: number
   readonly settings: Settings
   readonly children = new Children()
   /** What a dynamic supervisor has besides; undefined for any other. */
@@ -136,6 +138,8 @@ export class SupervisorCore {
     this.settings = settings
     this.context = context
     this.parent = Context.get(context, CurrentParent)
+    const above = this.parent?.incarnation?.supervisor
+    this.depth = above === undefined ? 0 : above.depth + 1
     this.outerStart = Context.get(context, CurrentStart)
     this.events = new EventHub(this.parent?.events)
     this.path = this.parent === undefined ? name : this.parent.attach(this, name)
@@ -186,7 +190,7 @@ export class SupervisorCore {
   /** Begins its life, which are these steps. */
   begin(life: Step): void {
     this.stepper = new Stepper(life, this.context, (cause) => this.report.loopDied(cause))
-    this.stepper.wake()
+    this.stepper.begin()
   }
 
   /** Something has happened that it is to handle. */

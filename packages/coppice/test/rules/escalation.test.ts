@@ -1,7 +1,8 @@
 import { VirtualTime } from "@coppice/testing"
 import { assert, describe } from "@effect/vitest"
 import { Child, ExitReason, Supervisor, type SupervisorError } from "coppice"
-import { Effect, Exit, Layer, Scope } from "effect"
+import { Effect, Exit, Layer, Logger, Scope } from "effect"
+import { collected } from "../support/garbage.ts"
 import { ended, type Kit, rule, states } from "../support/kit.ts"
 
 /** A supervisor that gives up at the first crash of one of its children. */
@@ -97,6 +98,30 @@ describe("a supervisor that gives up", () => {
         assert.strictEqual(yield* Effect.flip(app.await), error)
       })
   )
+
+  rule("U4", "is not kept by whoever keeps the reason", (kit) =>
+    Effect.gen(function*() {
+      const made: Array<WeakRef<object>> = []
+      const nested = Layer.unwrap(Effect.sync(() => {
+        const big = { big: true }
+        made.push(new WeakRef(big))
+        const holder = Child.effect("holder", Effect.andThen(Effect.sync(() => big), Effect.never))
+        return Supervisor.layer("nested", {
+          strategy: "one-for-one",
+          intensity: 0,
+          children: [holder, kit.child("a")]
+        })
+      }))
+      const app = yield* Supervisor.make("app", {
+        strategy: "one-for-one",
+        children: [Child.supervisor("nested", nested, { restart: "transient" })]
+      })
+      yield* kit.crash("a")
+      const reason = (yield* app.tree).children[0]!.lastExit!.reason
+      assert.strictEqual(made.length, 1)
+      assert.isTrue(yield* collected(made[0]!))
+      assert.strictEqual(reason._tag === "GaveUp" ? reason.error.path : "", "app/nested")
+    }).pipe(Effect.provide(Logger.layer([]))))
 
   rule(
     "U5",

@@ -54,6 +54,31 @@ describe("specs", () => {
       assert.deepStrictEqual(kit.take(), [])
     }))
 
+  rule("V3", "that are changed after they have been checked change nothing", (kit) =>
+    Effect.gen(function*() {
+      const children: Array<AnyChild> = [kit.child("a")]
+      const make = Supervisor.make("app", { strategy: "one-for-one", children })
+      yield* Effect.scoped(make)
+      children.push(kit.child("a"))
+      const app = yield* make
+      assert.strictEqual((yield* app.countChildren).specs, 1)
+    }))
+
+  rule(
+    "V3",
+    "are checked again as long as they are wrong, each time with an error of its own",
+    (kit) =>
+      Effect.gen(function*() {
+        const children: Array<AnyChild> = [kit.child("a"), kit.child("a")]
+        const make = Effect.scoped(Supervisor.make("app", { strategy: "one-for-one", children }))
+        const first = defect(yield* Effect.exit(make))
+        assert.instanceOf(first, SupervisorError.InvalidChild)
+        assert.notStrictEqual(defect(yield* Effect.exit(make)), first)
+        children.pop()
+        yield* make
+      })
+  )
+
   rule(
     "V4",
     "and options are told apart: a supervisor's own bad option names it and its value",
