@@ -36,15 +36,10 @@ const life: Measure = Effect.fnUntraced(function*(side, n) {
   const start = yield* timed(each(n, side.plain(idle(n))))
   const running = start.value
   const first = running[0]!
-  const calls = Math.ceil(Math.min(500, 50_000 / n))
   const figures: Record<string, number> = {}
   const { whichChildren } = first
-  if (whichChildren !== undefined) {
-    figures["which-children"] = (yield* micros(repeat(calls, () => whichChildren))) / (calls * n)
-  }
-  if (first.bounce !== undefined) {
-    figures["by-id"] = (yield* micros(repeat(500, (i) => first.bounce!(idOf(place(i, n)))))) / 500
-  }
+  if (whichChildren !== undefined) figures["which-children"] = (yield* typical(calls(n), () => whichChildren)) / n
+  if (first.bounce !== undefined) figures["by-id"] = yield* typical(20, (i) => first.bounce!(idOf(place(i, n))))
   const stop = yield* micros(stopAll(running))
   const children = running.length * n
   return { ...figures, start: start.micros / children, stop: stop / children }
@@ -59,6 +54,18 @@ const repeat = (count: number, effect: (i: number) => Effect.Effect<unknown>): E
   Effect.gen(function*() {
     for (let i = 0; i < count; i++) yield* effect(i)
   })
+
+const batches = 15
+
+/** What one of so many takes in the median of some batches, as a long collection may come into any of them. */
+const typical = (count: number, effect: (i: number) => Effect.Effect<unknown>): Effect.Effect<number> =>
+  Effect.map(
+    Effect.forEach(times(batches), (batch) => micros(repeat(count, (i) => effect(batch * count + i)))),
+    (taken) => percentile(taken, 0.5) / count
+  )
+
+/** So many calls that answer as many children make a batch. */
+const calls = (n: number): number => Math.ceil(Math.min(100, 3000 / n))
 
 const brutal: Measure = Effect.fnUntraced(function*(side, n) {
   const running = yield* each(n, side.brutal!(idle(n)))
@@ -146,17 +153,20 @@ const escalation: Measure = Effect.fnUntraced(function*(side, levels) {
   const tree = yield* side.nested!(levels, crashing.bodies[0]!)
   const taken: Array<number> = []
   const crashes = Math.max(20, Math.floor(100 / levels))
-  for (const _ of times(crashes)) taken.push(yield* crashing.crash([0], 1))
+  for (const _ of times(crashes)) {
+    taken.push(yield* crashing.crash([0], 1))
+    // The leaf is the first to run again: until all do.
+    yield* Effect.yieldNow
+  }
   yield* tree.stop
   return { escalation: percentile(taken, 0.5) / levels }
 })
 
 const tree: Measure = Effect.fnUntraced(function*(side, n) {
   const running = yield* side.families!(familiesOf(idle(n)))
-  const calls = Math.ceil(Math.min(500, 50_000 / n))
-  const taken = yield* micros(repeat(calls, () => running.snapshot!))
+  const taken = yield* typical(calls(n), () => running.snapshot!)
   yield* running.stop
-  return { tree: taken / (calls * n) }
+  return { tree: taken / n }
 })
 
 const use: Measure = Effect.fnUntraced(function*(side) {

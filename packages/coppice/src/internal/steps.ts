@@ -44,7 +44,7 @@ export const causeOf = (thrown: unknown): Cause.Cause<never> =>
   thrown instanceof StepFailed ? thrown.cause : Cause.die(thrown)
 
 /** How many may go on on one stack, each because of what the one before has done. */
-const nestedAtMost = 64
+const nestedAtMost = 128
 let nested = 0
 
 /**
