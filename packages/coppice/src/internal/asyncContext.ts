@@ -4,14 +4,19 @@ export interface AsyncContext {
   emitDestroy(): void
 }
 
-const AsyncResource: (new(type: string) => AsyncContext) | undefined = (() => {
-  try {
-    return (globalThis as any).process?.getBuiltinModule?.("node:async_hooks")?.AsyncResource
-  } catch {
-    return undefined
+/** Where there is a `process` that lends its modules without an import, which browsers could not resolve. */
+interface Host {
+  readonly process?: {
+    readonly getBuiltinModule?: (name: "node:async_hooks") => Hooks | undefined
   }
-})()
+}
+
+interface Hooks {
+  readonly AsyncResource: new(type: string) => AsyncContext
+}
+
+const hooks = (globalThis as Host).process?.getBuiltinModule?.("node:async_hooks")
 
 /** The async context of whoever asks, where there is such a thing, in which the children of a supervisor are to run. */
 export const asyncContext = (): AsyncContext | undefined =>
-  AsyncResource === undefined ? undefined : new AsyncResource("coppice/Supervisor")
+  hooks === undefined ? undefined : new hooks.AsyncResource("coppice/Supervisor")
