@@ -230,6 +230,27 @@ describe("a finalizer that dies", () => {
     }))
 })
 
+describe("a backoff that dies", () => {
+  const dying: Record<string, Schedule.Schedule<unknown>> = {
+    "before it has begun": Schedule.fromStep(Effect.die("no schedule")),
+    "at its first step": Schedule.fromStep(Effect.succeed(() => Effect.die("no step")))
+  }
+  for (const [when, backoff] of Object.entries(dying)) {
+    scenario(`${when} is taken for exhausted`, (world) =>
+      Effect.gen(function*() {
+        const lever = new Lever()
+        const app: Supervisor.Supervisor = yield* supervise(
+          world,
+          Child.effect("a", lever.wait, { backoff, onExhausted: "give-up" })
+        )
+        yield* lever.pull(Effect.fail("crash"))
+        assert.deepStrictEqual(yield* states(app), { a: "failed", witness: "running" })
+        assert.include(world.takeMessages("Error"), "a: the backoff of a child failed")
+        yield* survives(world, app)
+      }))
+  }
+})
+
 describe("an observer that throws", () => {
   scenario("when its fiber crashes does not hide the crash", (world) =>
     Effect.gen(function*() {
