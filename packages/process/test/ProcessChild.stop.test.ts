@@ -320,15 +320,15 @@ describe("a stop", () => {
   const asked = (killMode: KillTree.KillMode) =>
     run(() =>
       Effect.gen(function*() {
-        const says = (name: string, last = "") => `trap 'echo ${name}; ${last}exit' TERM; while :; do sleep 0.02; done`
+        const says = (name: string, last = "") =>
+          `trap 'echo ${name}; ${last}exit' TERM; echo up; while :; do sleep 0.02; done`
         const script = `(${says("member")}) & setsid sh -c "${says("leaver")}" & ${
           says("leader", "sleep 0.3; echo gone; ")
         }`
         const app = yield* supervise(ProcessChild.make("p", sh(script), { killMode, ...proc }))
         const process = yield* current
-        yield* until(
-          Effect.filterOrFail(family(process), (all) => all.filter(({ name }) => name === "sh").length >= 3)
-        )
+        // Whoever is asked before it has set its trap says nothing.
+        yield* until(Effect.filterOrFail(texts(process), (all) => all.filter((text) => text === "up").length === 3))
         yield* app.terminateChild("p")
         const words = (yield* texts(process)).filter((text) => ["leader", "leaver", "member", "gone"].includes(text))
         return words.slice(0, words.indexOf("gone")).toSorted()
